@@ -1,0 +1,196 @@
+//! The board: the newest rows of an env, kept by applying events. The client's reducer follows the same
+//! rules, and shared vectors hold the two together.
+//!
+//! It holds no truth: it is loaded from the database and dropped when nobody looks.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::counts::Counts;
+use crate::event::{Change, DeploymentRow, Event, WorkflowRow};
+use crate::id::{DeploymentId, EventId, Slug};
+use crate::time::Timestamp;
+
+/// The most deployments a snapshot carries.
+pub const MAX_DEPLOYMENTS: usize = 500;
+/// The most workflows a snapshot carries.
+pub const MAX_WORKFLOWS: usize = 1_000;
+/// Rows held beyond what a snapshot carries, so that deletions need no reload.
+pub const RESERVE: usize = 100;
+
+/// A contiguous prefix of an ordered collection: everything that sorts before its last row is in it.
+#[derive(Clone, Debug)]
+struct Prefix<K: Ord + Clone, I: std::hash::Hash + Eq + Clone, R> {
+    rows: BTreeMap<K, Arc<R>>,
+    keys: HashMap<I, K>,
+    capacity: usize,
+    /// There are rows beyond the last one held.
+    more: bool,
+}
+
+impl<K: Ord + Clone, I: std::hash::Hash + Eq + Clone, R> Prefix<K, I, R> {
+    fn new(rows: impl IntoIterator<Item = (K, I, Arc<R>)>, more: bool, capacity: usize) -> Self {
+        let mut prefix = Self { rows: BTreeMap::new(), keys: HashMap::new(), capacity, more: false };
+        rows.into_iter().for_each(|(key, id, row)| prefix.put(key, id, row));
+        prefix.more |= more;
+        prefix
+    }
+
+    fn get(&self, id: &I) -> Option<&Arc<R>> {
+        self.rows.get(self.keys.get(id)?)
+    }
+
+    /// Puts a row in its place. While there are more rows beyond, one that sorts behind every other
+    /// held is not held: what lies between is not known.
+    fn put(&mut self, key: K, id: I, row: Arc<R>) {
+        self.remove(&id);
+        let behind_all = self.rows.last_key_value().is_none_or(|(last, _)| *last < key);
+        if self.more && behind_all {
+            return;
+        }
+        self.rows.insert(key.clone(), row);
+        self.keys.insert(id, key);
+        if self.rows.len() > self.capacity
+            && let Some((last, _)) = self.rows.pop_last()
+        {
+            self.keys.retain(|_, key| *key != last);
+            self.more = true;
+        }
+    }
+
+    /// Replaces a row that keeps its place.
+    fn replace(&mut self, id: &I, row: Arc<R>) {
+        if let Some(held) = self.keys.get(id).and_then(|key| self.rows.get_mut(key)) {
+            *held = row;
+        }
+    }
+
+    fn remove(&mut self, id: &I) -> bool {
+        let key = self.keys.remove(id);
+        key.is_some_and(|key| self.rows.remove(&key).is_some())
+    }
+
+    fn first(&self, limit: usize) -> (Vec<Arc<R>>, bool) {
+        let rows = self.rows.values().take(limit).cloned().collect();
+        (rows, self.more || self.rows.len() > limit)
+    }
+}
+
+type DeploymentKey = (Reverse<Timestamp>, Reverse<DeploymentId>);
+type WorkflowKey = (Reverse<Timestamp>, Slug);
+
+fn deployment_key(row: &DeploymentRow) -> DeploymentKey {
+    (Reverse(row.created_at), Reverse(row.id))
+}
+
+fn workflow_key(row: &WorkflowRow) -> Option<WorkflowKey> {
+    Some((Reverse(row.latest.as_ref()?.at), row.id.clone()))
+}
+
+/// The newest rows of one env, its workflows and its counts, at one event.
+#[derive(Clone, Debug)]
+pub struct Board {
+    event_id: EventId,
+    counts: Counts,
+    deployments: Prefix<DeploymentKey, DeploymentId, DeploymentRow>,
+    workflows: Prefix<WorkflowKey, Slug, WorkflowRow>,
+}
+
+/// What a board is loaded from: one consistent read.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The env's head at the read.
+    pub event_id: EventId,
+    /// Its counts.
+    pub counts: Counts,
+    /// Its newest deployments, at most [`MAX_DEPLOYMENTS`] + [`RESERVE`] and one to know of more.
+    pub deployments: Vec<Arc<DeploymentRow>>,
+    /// Its most recently active workflows, at most [`MAX_WORKFLOWS`] + [`RESERVE`] and one.
+    pub workflows: Vec<Arc<WorkflowRow>>,
+}
+
+impl Board {
+    /// A board of what was read.
+    pub fn new(loaded: Loaded) -> Self {
+        let deployments = loaded.deployments.into_iter().map(|row| (deployment_key(&row), row.id, row));
+        let workflows = loaded.workflows.into_iter();
+        let workflows = workflows.filter_map(|row| Some((workflow_key(&row)?, row.id.clone(), row)));
+        Self {
+            event_id: loaded.event_id,
+            counts: loaded.counts,
+            deployments: Prefix::new(deployments, false, MAX_DEPLOYMENTS + RESERVE),
+            workflows: Prefix::new(workflows, false, MAX_WORKFLOWS + RESERVE),
+        }
+    }
+
+    /// The last event applied.
+    pub fn event_id(&self) -> EventId {
+        self.event_id
+    }
+
+    /// The counts.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The newest `limit` deployments, and whether there are more.
+    pub fn deployments(&self, limit: usize) -> (Vec<Arc<DeploymentRow>>, bool) {
+        self.deployments.first(limit.min(MAX_DEPLOYMENTS))
+    }
+
+    /// The most recently active workflows, and whether there are more than [`MAX_WORKFLOWS`].
+    pub fn workflows(&self) -> (Vec<Arc<WorkflowRow>>, bool) {
+        self.workflows.first(MAX_WORKFLOWS)
+    }
+
+    /// One row, if it is among those held.
+    pub fn deployment(&self, id: &DeploymentId) -> Option<&Arc<DeploymentRow>> {
+        self.deployments.get(id)
+    }
+
+    /// Deletions have used up the reserve: fewer rows are held than a snapshot may carry, though there
+    /// are more. The board must be loaded anew.
+    pub fn is_short(&self) -> bool {
+        (self.deployments.more && self.deployments.rows.len() < MAX_DEPLOYMENTS)
+            || (self.workflows.more && self.workflows.rows.len() < MAX_WORKFLOWS)
+    }
+
+    /// Applies an event. One not newer than the board is ignored.
+    pub fn apply(&mut self, event: &Event) {
+        if event.event_id <= self.event_id {
+            return;
+        }
+        self.event_id = event.event_id;
+        match &event.change {
+            Change::DeploymentUpsert(upsert) => {
+                let row = upsert.deployment.clone();
+                self.deployments.put(deployment_key(&row), row.id, row);
+            }
+            Change::DeploymentProgress(told) => {
+                if let Some(held) = self.deployments.get(&told.id) {
+                    let row = DeploymentRow {
+                        progress: told.progress.clone(),
+                        updated_at: told.updated_at,
+                        event_id: event.event_id,
+                        ..(**held).clone()
+                    };
+                    self.deployments.replace(&told.id, Arc::new(row));
+                }
+            }
+            Change::DeploymentDelete(delete) => {
+                self.deployments.remove(&delete.id);
+            }
+            Change::WorkflowUpsert(upsert) => {
+                let row = upsert.workflow.clone();
+                match workflow_key(&row) {
+                    Some(key) => self.workflows.put(key, row.id.clone(), row),
+                    None => {
+                        self.workflows.remove(&row.id);
+                    }
+                }
+            }
+            Change::CountsUpdate(update) => self.counts = update.counts,
+        }
+    }
+}

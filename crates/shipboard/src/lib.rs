@@ -1,0 +1,1 @@
+//! The shell around `shipboard-core`: every side effect of Shipboard, in one binary.
