@@ -124,3 +124,67 @@ impl Counts {
 fn step_down(count: &mut u64) {
     *count = count.saturating_sub(1);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::scenario::Scenario;
+
+    /// After these reports the counts are these: of deployments those that are not 0, and of workflows
+    /// total/active/success/failed.
+    #[track_caller]
+    fn check(lines: &[&str], deployments: &[(Status, u64)], workflows: [u64; 4]) {
+        let mut env = Scenario::default();
+        env.tell(lines);
+        let counts = env.counts();
+        let some = counts.deployments.by_status().into_iter().filter(|(_, count)| *count > 0);
+        assert_eq!(some.collect::<Vec<_>>(), deployments);
+        assert_eq!(counts.deployments.total, deployments.iter().map(|(_, count)| count).sum::<u64>());
+        let WorkflowCounts { total, active, success, failed } = counts.workflows;
+        assert_eq!([total, active, success, failed], workflows);
+    }
+
+    #[test]
+    fn each_deployment_counts_by_the_status_it_has_now() {
+        check(&[], &[], [0, 0, 0, 0]);
+        check(
+            &["a running @1", "b running @2", "a failed @3", "c skipped @3"],
+            &[(Status::Running, 1), (Status::Failed, 1), (Status::Skipped, 1)],
+            [1, 1, 0, 0],
+        );
+        check(&["a success @1", "a 2: waiting @2"], &[(Status::Waiting, 1)], [1, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_workflow_counts_by_its_latest_deployment_and_as_active_by_any() {
+        check(&["a success @2", "b failed @1"], &[(Status::Success, 1), (Status::Failed, 1)], [1, 0, 1, 0]);
+        check(&["a success @1", "b failed @2"], &[(Status::Success, 1), (Status::Failed, 1)], [1, 0, 0, 1]);
+        check(&["a running @1", "b failed @2"], &[(Status::Running, 1), (Status::Failed, 1)], [1, 1, 0, 1]);
+        check(
+            &["a success @1", "b failed @1 of:api", "c queued @1 of:jobs", "d cancelled @1 of:docs"],
+            &[(Status::Queued, 1), (Status::Success, 1), (Status::Failed, 1), (Status::Cancelled, 1)],
+            [4, 1, 1, 1],
+        );
+    }
+
+    #[test]
+    fn a_lost_deployment_is_not_active() {
+        check(&["a running @1", "a lost"], &[(Status::Lost, 1)], [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn an_earlier_report_that_moves_the_latest_moves_the_counts() {
+        let mut env = Scenario::default();
+        env.tell(&["a success @3", "b failed @4"]);
+        assert_eq!((env.counts().workflows.success, env.counts().workflows.failed), (0, 1));
+        env.tell(&["b queued @2"]);
+        assert_eq!((env.counts().workflows.success, env.counts().workflows.failed), (1, 0));
+    }
+
+    #[test]
+    fn a_count_never_goes_below_nothing() {
+        let mut counts = Counts::default();
+        counts.move_deployment(Some(Status::Running), None);
+        assert_eq!(counts, Counts::default());
+    }
+}

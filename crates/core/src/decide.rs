@@ -3,6 +3,7 @@
 //! The writer loads an [`EnvState`], calls [`decide`], and stores the [`Decision`] in one transaction.
 //! Nothing here knows a database, a clock or a source of ids.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -30,6 +31,16 @@ pub struct Deployment {
     pub row: Arc<DeploymentRow>,
     /// What is kept beside it.
     pub state: DeploymentState,
+}
+
+impl Deployment {
+    /// The report tells at most how far it has come, of an attempt already known and not taken for lost:
+    /// it is merged into the progress and not kept, and no other row depends on it.
+    pub fn is_heartbeat(&self, report: &Report) -> bool {
+        let fold = &self.state.fold;
+        let attempt = report.attempt.or(fold.highest_attempt()).unwrap_or(1);
+        report.is_only_progress() && fold.knows_attempt(attempt) && !fold.is_lost(attempt)
+    }
 }
 
 /// What is kept of a deployment that nobody sees.
@@ -106,7 +117,9 @@ pub struct WorkflowState {
     /// Its newest deployments, newest first: [`workflow::RECENT`] and one for each deployment the group
     /// touches, or all.
     pub newest: Vec<Brief>,
-    /// Its chain from the earliest moment the group tells of.
+    /// Its chain from the earliest moment the group tells of: of the deployments named, the beginning
+    /// of each one's first attempt; of each report, when it is believed to have happened (the watchdog's:
+    /// now). The model store in `model` spells it out.
     pub stretch: Stretch,
     /// Durations of its newest successes, newest first, at most [`workflow::EXPECTED_FROM`].
     pub durations: Vec<i64>,
@@ -269,6 +282,8 @@ struct Work {
     now: Timestamp,
     /// Rows as they stood before the group; `None` for those it created.
     before: BTreeMap<DeploymentId, Option<Arc<DeploymentRow>>>,
+    /// Deployments that were made, removed, or of which a report was stored: their workflows are judged.
+    stirred: BTreeSet<DeploymentId>,
     /// Entries that the group added to timelines.
     entries: BTreeMap<DeploymentId, Vec<TimelineEntry>>,
     /// Names that workflows were called by.
@@ -284,6 +299,7 @@ impl Work {
             state,
             now,
             before: BTreeMap::new(),
+            stirred: BTreeSet::new(),
             entries: BTreeMap::new(),
             names: BTreeMap::new(),
             deleted: Vec::new(),
@@ -323,7 +339,9 @@ impl Work {
                 if ids.is_empty() {
                     return Err(Refusal::UnknownWorkflow);
                 }
-                ids.into_iter().for_each(|id| self.delete(id));
+                for id in ids {
+                    self.delete(id);
+                }
                 Ok(Outcome::Deleted)
             }
         }
@@ -449,8 +467,7 @@ impl Work {
             return Ok(());
         }
         let occurred_at = believed(report.occurred_at, now);
-        let fold = &deployment.state.fold;
-        if report.is_only_progress() && fold.knows_attempt(attempt) && !fold.is_lost(attempt) {
+        if deployment.is_heartbeat(report) {
             if let Some(told) = &report.progress {
                 deployment.state.progress.absorb(attempt, occurred_at, told);
             }
@@ -508,6 +525,7 @@ impl Work {
         if stored.dated {
             self.state.said.insert((id, stored.attempt, stored.digest.clone()));
         }
+        self.stirred.insert(id);
         self.entries.entry(id).or_default().extend(entries);
         self.reports.push((id, stored));
     }
@@ -554,6 +572,7 @@ impl Work {
         };
         self.state.identities.insert((row.source.clone(), row.external_id.clone()), Known::Deleted);
         self.state.deleted.insert(id);
+        self.stirred.insert(id);
         self.entries.remove(&id);
         self.reports.retain(|(of, _)| *of != id);
         self.deleted.push(row);
@@ -562,10 +581,12 @@ impl Work {
     /// Judges the chains, writes the rows anew, and numbers what changed.
     fn conclude(mut self, outcomes: Vec<Result<Outcome, Refusal>>) -> Decision {
         let touched: Vec<DeploymentId> = self.before.keys().copied().collect();
-        touched.iter().for_each(|id| self.refresh(*id));
+        for id in &touched {
+            self.refresh(*id);
+        }
 
         let mut neighbours: BTreeMap<DeploymentId, Arc<DeploymentRow>> = BTreeMap::new();
-        let slugs = self.workflows_touched();
+        let slugs = self.workflows_stirred();
         let mut workflows = Vec::with_capacity(slugs.len());
         for slug in slugs {
             let (row, changed) = self.judge(&slug);
@@ -653,43 +674,44 @@ impl Work {
         row.message = details.message.map(|message| cut(&message, MAX_EVENT_MESSAGE_CHARS).to_owned());
     }
 
-    fn workflows_touched(&self) -> BTreeSet<Slug> {
-        let living = self.before.keys().filter_map(|id| self.state.deployments.get(id));
+    fn workflows_stirred(&self) -> BTreeSet<Slug> {
+        let living = self.stirred.iter().filter_map(|id| self.state.deployments.get(id));
         let living = living.map(|deployment| deployment.row.workflow_id.clone());
         living.chain(self.deleted.iter().map(|row| row.workflow_id.clone())).collect()
     }
 
     /// Judges one workflow's chain. Gives its row (with the one before) if it changed, and the rows of
-    /// untouched deployments that changed; those of touched ones are changed in place.
+    /// other deployments that changed; those the group touches are changed in place.
     #[allow(clippy::type_complexity, reason = "used once, right above")]
     fn judge(
         &mut self,
         slug: &Slug,
     ) -> (Option<(Option<Arc<WorkflowRow>>, Arc<WorkflowRow>)>, Vec<Arc<DeploymentRow>>) {
         let mut workflow = self.state.workflows.remove(slug).unwrap_or_default();
-        let is_touched = |id: &DeploymentId| self.before.contains_key(id);
-        let touched: Vec<&Deployment> = self
-            .before
-            .keys()
+        let is_stirred = |id: &DeploymentId| self.stirred.contains(id);
+        let stirred: Vec<&Deployment> = self
+            .stirred
+            .iter()
             .filter_map(|id| self.state.deployments.get(id))
             .filter(|deployment| deployment.row.workflow_id == *slug)
             .collect();
 
         let stretch = &mut workflow.stretch;
-        stretch.links.retain(|link| !is_touched(&link.row.id));
-        stretch.links.extend(touched.iter().map(|deployment| link_of(deployment)));
+        stretch.links.retain(|link| !is_stirred(&link.row.id));
+        stretch.links.extend(stirred.iter().map(|deployment| link_of(deployment)));
         stretch.sort();
 
-        workflow.newest.retain(|brief| !is_touched(&brief.id));
-        workflow.newest.extend(touched.iter().map(|deployment| Brief::of(&deployment.row)));
-        workflow.newest.sort_by(|a, b| (b.created_at, b.id).cmp(&(a.created_at, a.id)));
+        workflow.newest.retain(|brief| !is_stirred(&brief.id));
+        workflow.newest.extend(stirred.iter().map(|deployment| Brief::of(&deployment.row)));
+        workflow.newest.sort_by_key(|brief| Reverse((brief.created_at, brief.id)));
 
         let was_active = |row: &Option<Arc<DeploymentRow>>| {
             row.as_ref().is_some_and(|row| row.workflow_id == *slug && row.status.is_active())
         };
         let known = workflow.row.as_ref().map_or(0, |row| row.active);
-        let stopped = self.before.values().filter(|row| was_active(row)).count() as u64;
-        let started = touched.iter().filter(|deployment| deployment.row.status.is_active()).count() as u64;
+        let before = self.stirred.iter().filter_map(|id| self.before.get(id));
+        let stopped = before.filter(|row| was_active(row)).count() as u64;
+        let started = stirred.iter().filter(|deployment| deployment.row.status.is_active()).count() as u64;
         let active = (known + started).saturating_sub(stopped);
 
         let name = self.names.remove(slug).or_else(|| workflow.row.as_ref().map(|row| row.name.clone()));
@@ -720,7 +742,9 @@ impl Work {
                 changed.push(Arc::new(row));
             }
         }
-        let is_new = workflow.row.as_deref() != Some(&row);
+        // What the group itself made and deleted leaves no row, and none has to go.
+        let is_seen = workflow.row.is_some() || row.latest.is_some();
+        let is_new = is_seen && workflow.row.as_deref() != Some(&row);
         (is_new.then(|| (workflow.row, Arc::new(row))), changed)
     }
 }
@@ -821,3 +845,6 @@ pub fn timeline_entries(report: &StoredReport) -> Vec<TimelineEntry> {
     }
     entries
 }
+
+#[cfg(test)]
+mod tests;

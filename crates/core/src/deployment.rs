@@ -118,8 +118,8 @@ impl Attempt {
         let Some(Said::Status(status)) = report.status else { return };
         let claim = Claim { at, sequence: report.sequence, status };
         match status {
-            Status::Queued => self.queued_at = earliest(self.queued_at, at),
-            Status::Running => self.started_at = earliest(self.started_at, at),
+            Status::Queued => self.queued_at = Some(earliest(self.queued_at, at)),
+            Status::Running => self.started_at = Some(earliest(self.started_at, at)),
             _ => {}
         }
         if !status.is_terminal() {
@@ -153,8 +153,8 @@ impl Attempt {
     }
 }
 
-fn earliest(known: Option<Timestamp>, at: Timestamp) -> Option<Timestamp> {
-    Some(known.map_or(at, |known| known.min(at)))
+fn earliest(known: Option<Timestamp>, at: Timestamp) -> Timestamp {
+    known.map_or(at, |known| known.min(at))
 }
 
 /// Everything the reports of one deployment say, order-independent and idempotent.
@@ -330,3 +330,6 @@ impl<'a> FromIterator<&'a StoredReport> for Fold {
         fold
     }
 }
+
+#[cfg(test)]
+mod tests;

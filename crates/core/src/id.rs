@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for Slug {
 /// A deployment's id: a UUID, version 7 when made here. Its order as bytes is its order as text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(type = "string"))]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, format = Uuid))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, format = "uuid"))]
 pub struct DeploymentId(Uuid);
 
 /// The text is no UUID.

@@ -10,6 +10,7 @@
 //! - An **event** ([`event::Event`]) is one committed change of an env, numbered; the only way out.
 //! - [`decide::decide`] turns requests into changes and events; it is what the writer calls.
 //! - A **board** ([`board::Board`]) is the materialised view of one env, kept by applying events.
+//! - A **recount** ([`recount::recount`]) works all of it out again from the stored reports alone.
 
 pub mod board;
 pub mod counts;
@@ -17,10 +18,13 @@ pub mod decide;
 pub mod deployment;
 pub mod event;
 pub mod id;
+pub mod recount;
 pub mod report;
 pub mod status;
 pub mod time;
 pub mod workflow;
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod typescript;

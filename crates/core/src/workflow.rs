@@ -184,3 +184,6 @@ pub fn expected_ms(durations: &[i64]) -> Option<i64> {
         i64::midpoint(durations[middle - 1], durations[middle])
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,16 @@
 //! The shell around `shipboard-core`: every side effect of Shipboard, in one binary.
+
+pub mod access;
+pub mod app;
+pub mod board;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod envs;
+mod foreign;
+pub mod hooks;
+pub mod http;
+pub mod store;
+pub mod tasks;
+pub mod watch;
+pub mod writer;

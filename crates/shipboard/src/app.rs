@@ -1,0 +1,238 @@
+//! The application: built once, handed down, nothing static. Starting and stopping it is here too.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use shipboard_core::id::Slug;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::access::Access;
+use crate::board::Boards;
+use crate::config::Config;
+use crate::store::Store;
+use crate::tasks::Tasks;
+use crate::watch::Watchdog;
+use crate::writer::Writers;
+use crate::{clock, http};
+
+/// How many beats share a heartbeat's period: readers are spread over them.
+const BEATS: usize = 16;
+/// How long writers may take to finish what they have taken when the server stops.
+const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// Everything that requests and background tasks share.
+#[derive(Debug)]
+pub struct App {
+    /// What the server was told.
+    pub config: Config,
+    /// The database.
+    pub store: Store,
+    /// What envs look like now.
+    pub boards: Arc<Boards>,
+    /// The way in.
+    pub writers: Writers,
+    /// Who may do what.
+    pub access: Access,
+    /// Every background task.
+    pub tasks: Tasks,
+    /// The metrics, for printing.
+    pub metrics: PrometheusHandle,
+    /// Streams open now.
+    pub streams: Permits,
+    /// Given when streams are to be ended over the drain window.
+    pub draining: tokio_util::sync::CancellationToken,
+    /// The database answered when last asked.
+    pub database_ok: AtomicBool,
+    beats: Vec<watch::Sender<u64>>,
+}
+
+/// How many streams are open: in all, and of each tenant. The newcomer is refused.
+#[derive(Debug)]
+pub struct Permits {
+    max: usize,
+    max_per_tenant: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    of: HashMap<Slug, usize>,
+}
+
+/// Permission for one stream, given back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    app: Arc<App>,
+    tenant: Slug,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut open = self.app.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.all = open.all.saturating_sub(1);
+        if let Some(count) = open.of.get_mut(&self.tenant) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.of.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+impl App {
+    /// There is room for another stream of anybody's. Asked before anything else, it costs nothing.
+    pub fn has_room(&self) -> bool {
+        self.streams.open.lock().unwrap_or_else(PoisonError::into_inner).all < self.streams.max
+    }
+
+    /// Permission for a stream of this tenant, if there is room.
+    pub fn permit(self: &Arc<Self>, tenant: &Slug) -> Option<Permit> {
+        let mut open = self.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = open.of.get(tenant).copied().unwrap_or(0);
+        if open.all >= self.streams.max || of >= self.streams.max_per_tenant {
+            return None;
+        }
+        open.all += 1;
+        open.of.insert(tenant.clone(), of + 1);
+        Some(Permit { app: self.clone(), tenant: tenant.clone() })
+    }
+
+    /// A heartbeat shared by a part of the readers: no timer of their own.
+    pub fn heartbeat(&self) -> watch::Receiver<u64> {
+        self.beats[clock::between(0, BEATS as u64) as usize].subscribe()
+    }
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it serves.
+    pub address: SocketAddr,
+    /// Where operations are served, if apart.
+    pub ops_address: Option<SocketAddr>,
+    /// What it runs on.
+    pub app: Arc<App>,
+}
+
+/// What may go wrong at the start.
+pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Starts a server: opens the database, binds, and serves until [`Running::stop`].
+pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running, StartError> {
+    let store = Store::open(&config.database).await?;
+    let access = Access::new(store.clone(), &config).await?;
+    let listener = TcpListener::bind(config.listen).await?;
+    let ops = match config.ops_listen {
+        Some(address) => Some(TcpListener::bind(address).await?),
+        None => None,
+    };
+    let tasks = Tasks::default();
+    let boards = Arc::new(Boards::new(store.clone()));
+    let app = Arc::new(App {
+        writers: Writers::new(store.clone(), boards.clone(), tasks.clone()),
+        streams: Permits {
+            max: config.max_streams,
+            max_per_tenant: config.max_streams_per_tenant,
+            open: Mutex::default(),
+        },
+        draining: tokio_util::sync::CancellationToken::new(),
+        database_ok: AtomicBool::new(true),
+        beats: (0..BEATS).map(|_| watch::Sender::new(0)).collect(),
+        config,
+        store,
+        boards,
+        access,
+        tasks,
+        metrics,
+    });
+    background(&app);
+    let running = Running {
+        address: listener.local_addr()?,
+        ops_address: ops.as_ref().map(TcpListener::local_addr).transpose()?,
+        app: app.clone(),
+    };
+    http::serve(&app, listener, ops);
+    Ok(running)
+}
+
+/// Every loop that goes on beside the requests.
+fn background(app: &Arc<App>) {
+    let every = |seconds| Duration::from_secs(seconds);
+    let beating = app.clone();
+    let mut beat = 0_usize;
+    app.tasks.repeat(app.config.heartbeat / BEATS as u32, move || {
+        beating.beats[beat % BEATS].send_modify(|count| *count += 1);
+        beat += 1;
+        std::future::ready(())
+    });
+    repeat(app, every(1), |app| async move { app.boards.check().await });
+    repeat(app, every(1), |app| async move { app.access.refresh().await });
+    repeat(app, every(60), |app| async move {
+        let day = 24 * 3_600 * 1_000;
+        app.store.forget_keys(clock::now().plus_millis(-day)).await.map(drop)
+    });
+    repeat(app, every(10), |app| async move {
+        let before = clock::now().plus_millis(-(app.config.keep_events.as_millis() as i64));
+        while app.store.trim_log(before, KEEP_AT_LEAST).await? > 0 {}
+        Ok(())
+    });
+    let watchdog = Arc::new(tokio::sync::Mutex::new(Watchdog::new(clock::now())));
+    let pace = app.config.lost_after.min(every(30)) / 3;
+    repeat(app, pace.max(Duration::from_millis(100)), move |app| {
+        let watchdog = watchdog.clone();
+        async move { watchdog.lock().await.look(&app).await }
+    });
+}
+
+/// The newest events of an env that stay in the log, whatever their age.
+const KEEP_AT_LEAST: u64 = 10_000;
+
+/// Does something with the database again and again. That it is away is told once, by readiness and log.
+fn repeat<F, W>(app: &Arc<App>, every: Duration, mut work: F)
+where
+    F: FnMut(Arc<App>) -> W + Send + 'static,
+    W: Future<Output = crate::store::Result<()>> + Send,
+{
+    let app = app.clone();
+    let tasks = app.tasks.clone();
+    tasks.repeat(every, move || {
+        let app = app.clone();
+        let done = work(app.clone());
+        async move {
+            let result = done.await;
+            let ok = result.is_ok();
+            let was_ok = app.database_ok.swap(ok, Ordering::Relaxed);
+            match result {
+                Err(error) if was_ok => tracing::error!(%error, "the database is not available"),
+                Ok(()) if !was_ok => tracing::info!("the database is available again"),
+                _ => {}
+            }
+        }
+    });
+}
+
+impl Running {
+    /// Ends the streams over the drain window, refuses new ones, finishes what was begun, and closes.
+    pub async fn stop(self) {
+        let app = self.app;
+        app.draining.cancel();
+        let drained = async {
+            while app.streams.open.lock().unwrap_or_else(PoisonError::into_inner).all > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(app.config.drain, drained).await;
+        app.tasks.stop();
+        if !app.tasks.ended(LAST_WRITES).await {
+            tracing::warn!("some requests were still under way when the server ended");
+        }
+        app.store.close().await;
+    }
+}

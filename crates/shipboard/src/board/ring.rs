@@ -1,0 +1,99 @@
+//! The ring: an env's recent transactions, encoded once, shared by every reader.
+//!
+//! A reader is a cursor, the last event it has; there is no queue per reader. One that falls off the
+//! ring's end gets a new snapshot.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use shipboard_core::event::{Change, Event};
+use shipboard_core::id::{DeploymentId, EventId};
+
+/// Most bytes of frames a ring holds, whatever its readers would like.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Most transactions a ring holds.
+const MAX_TRANSACTIONS: usize = 4_096;
+
+/// One event as readers of single deployments get it.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) event: Event,
+    /// Its block; with timeline entries where it has any.
+    pub(super) frame: Bytes,
+}
+
+impl Part {
+    /// What a reader of this deployment's details wants: its own events, and the counts.
+    pub(super) fn concerns(&self, id: DeploymentId) -> bool {
+        match &self.event.change {
+            Change::DeploymentUpsert(upsert) => upsert.deployment.id == id,
+            Change::DeploymentProgress(told) => told.id == id,
+            Change::DeploymentDelete(delete) => delete.id == id,
+            Change::CountsUpdate(_) => true,
+            Change::WorkflowUpsert(_) => false,
+        }
+    }
+}
+
+/// One transaction: state exists at its last event only, so it is handed over whole.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) first: EventId,
+    pub(super) last: EventId,
+    /// All its blocks as the deployments scope gets them, in one piece.
+    pub(super) list: Bytes,
+    pub(super) parts: Vec<Part>,
+    /// When its commit was known here.
+    pub(super) committed: std::time::Instant,
+}
+
+/// What lies behind a cursor.
+pub(super) enum After<'a> {
+    /// These, the next first; none: the cursor is at the head.
+    Transactions(std::collections::vec_deque::Iter<'a, Transaction>),
+    /// The ring does not reach back so far.
+    FellOff,
+}
+
+/// Recent transactions, oldest first, without a gap.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    transactions: VecDeque<Transaction>,
+    bytes: usize,
+}
+
+impl Ring {
+    /// Adds the next transaction; the oldest ones leave when the ring is full.
+    pub(super) fn push(&mut self, transaction: Transaction) {
+        self.bytes += transaction.list.len();
+        self.transactions.push_back(transaction);
+        while self.bytes > MAX_BYTES || self.transactions.len() > MAX_TRANSACTIONS {
+            match self.transactions.pop_front() {
+                Some(oldest) => self.bytes -= oldest.list.len(),
+                None => break,
+            }
+        }
+    }
+
+    /// What came after `cursor`, given that the board is at `head`.
+    pub(super) fn after(&self, cursor: EventId, head: EventId) -> After<'_> {
+        if cursor >= head {
+            return After::Transactions(self.transactions.range(self.transactions.len()..));
+        }
+        let next = cursor.next();
+        match self.transactions.binary_search_by_key(&next, |transaction| transaction.first) {
+            Ok(index) => After::Transactions(self.transactions.range(index..)),
+            Err(_) => After::FellOff,
+        }
+    }
+
+    /// Every event after `event_id`, or `None` where the ring does not reach back so far.
+    pub(super) fn events_after(&self, event_id: EventId, head: EventId) -> Option<Vec<&Event>> {
+        match self.after(event_id, head) {
+            After::FellOff => None,
+            After::Transactions(transactions) => Some(
+                transactions.flat_map(|transaction| &transaction.parts).map(|part| &part.event).collect(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The command line. Each command is a thin call into the room that does it.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{self, StartError};
+use crate::config::{Config, EXAMPLE, ServeArgs};
+
+/// The live deployments board: takes reports, keeps them, shows every browser the same.
+#[derive(Debug, Parser)]
+#[command(name = "shipboard", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve {
+        /// A configuration file [default: shipboard.toml, if it is there]
+        #[arg(long, env = "SHIPBOARD_CONFIG")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        args: ServeArgs,
+    },
+    /// Print an example of shipboard.toml, with every key's default
+    Config,
+}
+
+/// Does what the command line says.
+pub async fn run(cli: Cli) -> Result<ExitCode, StartError> {
+    match cli.command {
+        Command::Serve { config, args } => {
+            let config = Config::new(args, config.as_deref())?;
+            serve(config).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Config => {
+            std::io::stdout().write_all(EXAMPLE.as_bytes())?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Serves until SIGTERM or SIGINT, and then until all is done.
+async fn serve(config: Config) -> Result<(), StartError> {
+    tell_what_happens();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = app::start(config, install_metrics()?).await?;
+    writeln!(std::io::stderr(), "listening on http://{}", running.address)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: streams are ended over the drain window");
+    running.stop().await;
+    Ok(())
+}
+
+/// Logs go to standard error, `info` and up unless `RUST_LOG` says otherwise.
+fn tell_what_happens() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+}
+
+/// Seconds from a millisecond to ten seconds.
+const SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Bytes from 1 KiB to 4 MiB.
+const BYTES: [f64; 7] = [1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0];
+/// Requests in a transaction.
+const SIZES: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0];
+
+/// Metrics of this process, for the life of it.
+fn install_metrics() -> Result<PrometheusHandle, StartError> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_bytes".into()), &BYTES)?
+        .set_buckets_for_metric(Matcher::Suffix("_size".into()), &SIZES)?;
+    let handle = builder.install_recorder()?;
+    describe_metrics();
+    Ok(handle)
+}
+
+fn describe_metrics() {
+    use metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
+    gauge!("shipboard_streams_open", "Streams open now, by scope.");
+    counter!("shipboard_streams_opened_total", "Streams opened, by scope.");
+    counter!("shipboard_streams_ended_total", "Streams ended, by reason; `left`: the client went.");
+    counter!("shipboard_streams_refused_total", "Streams refused for want of room, by limit.");
+    counter!("shipboard_reconnects_total", "Streams opened with the id of an earlier one, by scope.");
+    counter!("shipboard_resyncs_total", "Readers that fell off the ring and began anew, by scope.");
+    counter!(
+        "shipboard_stalled_connections_total",
+        "Connections closed because they took no byte for too long."
+    );
+    histogram!("shipboard_snapshot_seconds", "Time from a connect to its snapshot, by scope.");
+    histogram!("shipboard_snapshot_bytes", "Size of snapshots, by scope.");
+    counter!("shipboard_encodes_total", "Blocks encoded, once for all readers: events and snapshots.");
+    counter!("shipboard_events_total", "Events committed by this instance, by type.");
+    histogram!(
+        "shipboard_commit_to_write_seconds",
+        "Time from a commit known here to its handing over to a stream."
+    );
+    histogram!("shipboard_commit_seconds", "Time of a transaction of the writer's.");
+    histogram!("shipboard_writer_group_size", "Requests in a transaction of the writer's.");
+    gauge!("shipboard_boards_loaded", "Boards in memory.");
+    counter!("shipboard_board_loads_total", "Boards read from the database.");
+    counter!("shipboard_board_catch_ups_total", "Boards that read the log because they were behind.");
+    counter!("shipboard_refused_total", "Requests refused, by reason.");
+    counter!("shipboard_problems_total", "Requests answered with a problem, by status.");
+    counter!("shipboard_hook_deliveries_total", "Webhook deliveries taken, by source.");
+    counter!("shipboard_lost_total", "Deployments looked at by the watchdog for being silent too long.");
+}

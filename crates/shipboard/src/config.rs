@@ -1,0 +1,253 @@
+//! Configuration of the server: flags > environment > file > defaults, in one struct.
+//!
+//! An unknown key in the file stops the start. Nothing reads the environment after this.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// A length of time as people write it: `90d`, `12h`, `30s`, `250ms`; `0` is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = humantime::DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "0" { Ok(Self(Duration::ZERO)) } else { humantime::parse_duration(text).map(Self) }
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = humantime::DurationError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// Who may do what.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// Everybody is admin of everything. Only on a loopback address.
+    Open,
+    /// A token is needed for everything.
+    Required,
+}
+
+/// The flags of `shipboard serve`, each also as `SHIPBOARD_<FLAG>` and as a key of shipboard.toml.
+#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ServeArgs {
+    /// Address to serve on; port 0 takes a free one [default: 127.0.0.1:7700]
+    #[arg(long, env = "SHIPBOARD_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// Serve /healthz, /readyz and /metrics on an address of their own
+    #[arg(long, env = "SHIPBOARD_OPS_LISTEN")]
+    pub ops_listen: Option<SocketAddr>,
+    /// The database: sqlite:PATH [default: sqlite:shipboard.db]
+    #[arg(long, env = "SHIPBOARD_DATABASE")]
+    pub database: Option<String>,
+    /// How instances tell each other: local [default: local]
+    #[arg(long, env = "SHIPBOARD_BUS")]
+    pub bus: Option<String>,
+    /// Who may do what [default: open on a loopback address as long as no token exists, else required]
+    #[arg(long, env = "SHIPBOARD_AUTH")]
+    pub auth: Option<AuthMode>,
+    /// The address that people reach this server by, e.g. `https://ship.example.com`
+    #[arg(long, env = "SHIPBOARD_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Reports may not create environments (nor, in open mode, tenants)
+    #[arg(long, env = "SHIPBOARD_NO_CREATE", num_args = 0..=1, default_missing_value = "true")]
+    pub no_create: Option<bool>,
+    /// Most streams open at once [default: 15000]
+    #[arg(long, env = "SHIPBOARD_MAX_STREAMS")]
+    pub max_streams: Option<usize>,
+    /// Most streams of one tenant open at once [default: 10000]
+    #[arg(long, env = "SHIPBOARD_MAX_STREAMS_PER_TENANT")]
+    pub max_streams_per_tenant: Option<usize>,
+    /// Time between heartbeats of a stream [default: 15s]
+    #[arg(long, env = "SHIPBOARD_HEARTBEAT")]
+    pub heartbeat: Option<Span>,
+    /// Longest life of a stream, times 0.8 to 1; 0: for ever [default: 1h]
+    #[arg(long, env = "SHIPBOARD_MAX_STREAM_AGE")]
+    pub max_stream_age: Option<Span>,
+    /// A connection that takes no byte for so long is closed [default: 30s]
+    #[arg(long, env = "SHIPBOARD_WRITE_TIMEOUT")]
+    pub write_timeout: Option<Span>,
+    /// Time over which streams are ended on SIGTERM [default: 10s]
+    #[arg(long, env = "SHIPBOARD_DRAIN")]
+    pub drain: Option<Span>,
+    /// A deployment not heard of for so long is lost [default: 1h]
+    #[arg(long, env = "SHIPBOARD_LOST_AFTER")]
+    pub lost_after: Option<Span>,
+    /// The same for one that waits for an approval [default: 7d]
+    #[arg(long, env = "SHIPBOARD_LOST_WAITING_AFTER")]
+    pub lost_waiting_after: Option<Span>,
+    /// Events older than this leave the log, but the newest 10,000 of each environment [default: 24h]
+    #[arg(long, env = "SHIPBOARD_KEEP_EVENTS")]
+    pub keep_events: Option<Span>,
+    /// Most environments whose counts are in the metrics [default: 200]
+    #[arg(long, env = "SHIPBOARD_METRICS_ENVS")]
+    pub metrics_envs: Option<usize>,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "each is described at its flag in ServeArgs")]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub ops_listen: Option<SocketAddr>,
+    pub database: String,
+    pub auth: Option<AuthMode>,
+    pub public_url: Option<String>,
+    pub create: bool,
+    pub max_streams: usize,
+    pub max_streams_per_tenant: usize,
+    pub heartbeat: Duration,
+    pub max_stream_age: Duration,
+    pub write_timeout: Duration,
+    pub drain: Duration,
+    pub lost_after: Duration,
+    pub lost_waiting_after: Duration,
+    pub keep_events: Duration,
+    pub metrics_envs: usize,
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{0}: {1}")]
+    File(PathBuf, std::io::Error),
+    /// The file is no TOML, or has a key or value that nobody knows.
+    #[error("{0}: {1}")]
+    Key(PathBuf, Box<toml::de::Error>),
+    /// A value that cannot be.
+    #[error("{0}")]
+    Value(String),
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+impl Config {
+    /// Puts flags and environment (both in `args`) over the file's keys over the defaults. Without a
+    /// path, `shipboard.toml` of the working directory is read if it is there.
+    pub fn new(args: ServeArgs, file: Option<&Path>) -> Result<Self, ConfigError> {
+        let kept = read(file)?;
+        macro_rules! take {
+            ($key:ident) => {
+                args.$key.or(kept.$key)
+            };
+        }
+        let span = |span: Option<Span>, default: Duration| span.map_or(default, |span| span.0);
+        let bus = take!(bus).unwrap_or_else(|| "local".to_owned());
+        if bus != "local" {
+            return Err(ConfigError::Value(format!("--bus: `{bus}` is not one of: local")));
+        }
+        let config = Self {
+            listen: take!(listen).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7700)),
+            ops_listen: take!(ops_listen),
+            database: take!(database).unwrap_or_else(|| "sqlite:shipboard.db".to_owned()),
+            auth: take!(auth),
+            public_url: take!(public_url).map(|url| url.trim_end_matches('/').to_owned()),
+            create: !take!(no_create).unwrap_or(false),
+            max_streams: take!(max_streams).unwrap_or(15_000),
+            max_streams_per_tenant: take!(max_streams_per_tenant).unwrap_or(10_000),
+            heartbeat: span(take!(heartbeat), Duration::from_secs(15)),
+            max_stream_age: span(take!(max_stream_age), HOUR),
+            write_timeout: span(take!(write_timeout), Duration::from_secs(30)),
+            drain: span(take!(drain), Duration::from_secs(10)),
+            lost_after: span(take!(lost_after), HOUR),
+            lost_waiting_after: span(take!(lost_waiting_after), 7 * 24 * HOUR),
+            keep_events: span(take!(keep_events), 24 * HOUR),
+            metrics_envs: take!(metrics_envs).unwrap_or(200),
+        };
+        if config.auth == Some(AuthMode::Open) && !config.listen.ip().is_loopback() {
+            return Err(ConfigError::Value(format!(
+                "--auth open: everybody would be admin of everything at {}; listen on a loopback address, \
+                 or leave it at `required`",
+                config.listen
+            )));
+        }
+        if config.heartbeat.is_zero() {
+            return Err(ConfigError::Value("--heartbeat: must be longer than 0".to_owned()));
+        }
+        Ok(config)
+    }
+}
+
+fn read(file: Option<&Path>) -> Result<ServeArgs, ConfigError> {
+    let path = file.unwrap_or(Path::new("shipboard.toml"));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && file.is_none() => {
+            return Ok(ServeArgs::default());
+        }
+        Err(error) => return Err(ConfigError::File(path.to_owned(), error)),
+    };
+    toml::from_str(&text).map_err(|error| ConfigError::Key(path.to_owned(), Box::new(error)))
+}
+
+/// What `shipboard config` prints: every key with its default.
+pub const EXAMPLE: &str = r#"# shipboard.toml: every key is also a flag (--listen) and a variable (SHIPBOARD_LISTEN).
+# Flags win over variables, variables over this file. The values here are the defaults.
+
+listen = "127.0.0.1:7700"
+# ops-listen = "127.0.0.1:7701"
+database = "sqlite:shipboard.db"
+bus = "local"
+# auth = "required"
+# public-url = "https://ship.example.com"
+no-create = false
+
+max-streams = 15000
+max-streams-per-tenant = 10000
+heartbeat = "15s"
+max-stream-age = "1h"
+write-timeout = "30s"
+drain = "10s"
+
+lost-after = "1h"
+lost-waiting-after = "7d"
+keep-events = "24h"
+metrics-envs = 200
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::new(ServeArgs::default(), Some(file.path()))
+    }
+
+    #[test]
+    fn the_example_says_what_the_defaults_are() {
+        let example = format!("{:?}", file(EXAMPLE).unwrap());
+        assert_eq!(example, format!("{:?}", file("").unwrap()));
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_an_unknown_key_stops_the_start() {
+        let kept = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(kept.path(), "max-streams = 5\ndrain = \"3s\"").unwrap();
+        let args = ServeArgs { max_streams: Some(7), ..ServeArgs::default() };
+        let config = Config::new(args, Some(kept.path())).unwrap();
+        assert_eq!((config.max_streams, config.drain), (7, Duration::from_secs(3)));
+        assert!(matches!(file("max-stream = 5"), Err(ConfigError::Key(..))));
+    }
+
+    #[test]
+    fn open_doors_are_refused_on_an_address_that_others_reach() {
+        assert!(matches!(file("listen = \"0.0.0.0:7700\"\nauth = \"open\""), Err(ConfigError::Value(_))));
+        assert!(file("listen = \"[::1]:7700\"\nauth = \"open\"").is_ok());
+    }
+}

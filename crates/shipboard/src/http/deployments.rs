@@ -1,0 +1,272 @@
+//! Deployments: reports in, rows and timelines out.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use shipboard_core::decide::{Outcome, Request};
+use shipboard_core::event::{DeploymentRow, TimelineEntry};
+use shipboard_core::id::{DeploymentId, EventId};
+use shipboard_core::report::{MAX_TEXT_CHARS, Report, ReportBody};
+use shipboard_core::status::Status;
+use shipboard_core::time::Timestamp;
+
+use super::body::{Json, Query, Raw, json};
+use super::gate::{InEnv, OfDeployment};
+use super::problem::{Problem, ProblemBody};
+use crate::app::App;
+use crate::clock;
+use crate::envs::birth;
+use crate::store::Filter;
+use crate::writer;
+
+/// Most reports in one batch.
+pub const MAX_BATCH: usize = 1_000;
+/// Deployments on a page unless asked.
+const PAGE: usize = 100;
+/// Most deployments on a page.
+const MAX_PAGE: usize = 500;
+
+/// One deployment after a report.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct DeploymentAnswer {
+    /// Its row.
+    deployment: Arc<DeploymentRow>,
+    /// The env's head when it was read.
+    event_id: EventId,
+}
+
+/// One deployment with its timeline.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct DeploymentDetails {
+    /// Its row.
+    deployment: Arc<DeploymentRow>,
+    /// Its newest 500 entries, oldest first.
+    timeline: Vec<TimelineEntry>,
+    /// There are older entries.
+    timeline_more: bool,
+    /// The env's head when it was read.
+    event_id: EventId,
+}
+
+/// A page of deployments.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct DeploymentList {
+    /// Newest first.
+    items: Vec<Arc<DeploymentRow>>,
+    /// Where the next page begins (`after`); null: this is the last.
+    next: Option<String>,
+    /// The env's head when it was read.
+    event_id: EventId,
+}
+
+/// Up to 1,000 reports.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+pub struct Batch {
+    /// Each a report; one that cannot be read harms no other.
+    #[schema(value_type = Vec<ReportBody>)]
+    reports: Vec<serde_json::Value>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct BatchAnswer {
+    /// One for each report, in order.
+    results: Vec<BatchResult>,
+    /// The env's head after it.
+    event_id: EventId,
+}
+
+/// What became of one report of a batch.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct BatchResult {
+    /// 201 created, 200 known, else a problem's.
+    status: u16,
+    /// The deployment.
+    id: Option<DeploymentId>,
+    /// Why it was not taken.
+    problem: Option<ProblemBody>,
+}
+
+/// Takes a report that may create a deployment.
+#[utoipa::path(post, path = "/api/v1/tenants/{tenant}/envs/{env}/deployments", tag = "deployments",
+    params(("tenant" = String, Path), ("env" = String, Path), ("Idempotency-Key" = Option<String>, Header,
+        description = "Makes a report without external_id safe to repeat for 24 h")),
+    request_body = ReportBody,
+    responses((status = 201, body = DeploymentAnswer), (status = 200, body = DeploymentAnswer,
+        description = "The deployment was known"), (status = 410, description = "It was deleted")))]
+pub async fn post(
+    State(app): State<Arc<App>>,
+    InEnv { key, .. }: InEnv,
+    headers: HeaderMap,
+    Raw(bytes): Raw,
+) -> Result<(StatusCode, Answer<DeploymentAnswer>), Problem> {
+    let report = Box::new(read(json(&bytes)?)?);
+    let key_used = idempotency_key(&headers, &bytes)?;
+    let request = Request::Post { report, new_id: clock::deployment_id(), key: key_used };
+    let mut answer = app.writers.write(&key, vec![request], birth(&app, &key, None)).await?;
+    answered(&mut answer).map(|(status, answer)| (status, Answer(answer)))
+}
+
+/// Takes a report on a known deployment.
+#[utoipa::path(patch, path = "/api/v1/tenants/{tenant}/envs/{env}/deployments/{id}", tag = "deployments",
+    params(("tenant" = String, Path), ("env" = String, Path), ("id" = String, Path)),
+    request_body = ReportBody,
+    responses((status = 200, body = DeploymentAnswer), (status = 404), (status = 410)))]
+pub async fn patch(
+    State(app): State<Arc<App>>,
+    OfDeployment { key, id, .. }: OfDeployment,
+    Json(body): Json<ReportBody>,
+) -> Result<Answer<DeploymentAnswer>, Problem> {
+    let request = Request::Patch { id, report: Box::new(read(body)?) };
+    let mut answer = app.writers.write(&key, vec![request], None).await?;
+    answered(&mut answer).map(|(_, answer)| Answer(answer))
+}
+
+/// Takes up to 1,000 reports in one transaction.
+#[utoipa::path(post, path = "/api/v1/tenants/{tenant}/envs/{env}/deployments:batch", tag = "deployments",
+    params(("tenant" = String, Path), ("env" = String, Path)), request_body = Batch,
+    responses((status = 200, body = BatchAnswer)))]
+pub async fn batch(
+    State(app): State<Arc<App>>,
+    InEnv { key, .. }: InEnv,
+    Json(batch): Json<Batch>,
+) -> Result<Answer<BatchAnswer>, Problem> {
+    if batch.reports.len() > MAX_BATCH {
+        return Err(Problem::invalid(format!("reports: at most {MAX_BATCH} in a batch")));
+    }
+    let mut requests = Vec::with_capacity(batch.reports.len());
+    let mut unread = Vec::with_capacity(batch.reports.len());
+    for report in batch.reports {
+        let body = serde_json::from_value(report).map_err(|error| Problem::invalid(error.to_string()));
+        match body.and_then(read) {
+            Ok(report) => {
+                let new_id = clock::deployment_id();
+                requests.push(Request::Post { report: Box::new(report), new_id, key: None });
+                unread.push(None);
+            }
+            Err(problem) => unread.push(Some(problem)),
+        }
+    }
+    let (outcomes, event_id) = if requests.is_empty() {
+        (Vec::new(), app.store.env(&key).await?.map_or(EventId(0), |env| env.head))
+    } else {
+        let answer = app.writers.write(&key, requests, birth(&app, &key, None)).await?;
+        (answer.outcomes, answer.event_id)
+    };
+    let mut outcomes = outcomes.into_iter();
+    let result = |problem: Option<Problem>| match problem {
+        Some(problem) => refused(&problem),
+        None => match outcomes.next() {
+            Some(Ok(Outcome::Created(id))) => BatchResult { status: 201, id: Some(id), problem: None },
+            Some(Ok(Outcome::Known(id))) => BatchResult { status: 200, id: Some(id), problem: None },
+            Some(Err(refusal)) => refused(&refusal.into()),
+            Some(Ok(Outcome::Deleted)) | None => refused(&Problem::not_found()),
+        },
+    };
+    let results = unread.into_iter().map(result).collect();
+    Ok(Answer(BatchAnswer { results, event_id }))
+}
+
+fn refused(problem: &Problem) -> BatchResult {
+    BatchResult { status: problem.status().as_u16(), id: None, problem: Some(problem.body(None)) }
+}
+
+/// Lists deployments, newest first.
+#[utoipa::path(get, path = "/api/v1/tenants/{tenant}/envs/{env}/deployments", tag = "deployments",
+    params(("tenant" = String, Path), ("env" = String, Path),
+        ("status" = Option<String>, Query, description = "One or more, repeated or with commas"),
+        ("workflow" = Option<String>, Query, description = "One or more"), ("actor" = Option<String>, Query),
+        ("q" = Option<String>, Query, description = "A sha's beginning, or part of a version, message or id"),
+        ("since" = Option<String>, Query, description = "created_at from here on"),
+        ("until" = Option<String>, Query, description = "created_at before this"),
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<usize>, Query, description = "1 to 500; 100 unless given")),
+    responses((status = 200, body = DeploymentList)))]
+pub async fn list(
+    State(app): State<Arc<App>>,
+    InEnv { key, .. }: InEnv,
+    query: Query,
+) -> Result<Answer<DeploymentList>, Problem> {
+    let status = |word: &str| {
+        Status::parse(word).ok_or_else(|| Problem::invalid(format!("status: `{word}` is not a status")))
+    };
+    let after = query.get("after").map(|cursor| {
+        let place = cursor.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+        let place = place.map(|(at, id)| (Timestamp::from_millis(at), id));
+        place.ok_or_else(|| Problem::invalid("after: is no cursor of this list"))
+    });
+    let filter = Filter {
+        statuses: query.list("status").map(status).collect::<Result<_, _>>()?,
+        workflows: query.list("workflow").map(str::to_owned).collect(),
+        actor: query.get("actor").map(str::to_owned),
+        text: query.get("q").map(str::to_lowercase),
+        since: query.parsed("since")?,
+        until: query.parsed("until")?,
+        after: after.transpose()?,
+    };
+    let limit = query.limit(PAGE, MAX_PAGE)?;
+    let page = app.store.deployments(&key, &filter, limit).await?;
+    let next = page.rows.last().filter(|_| page.more);
+    let next = next.map(|row| format!("{}_{}", row.created_at.as_millis(), row.id));
+    Ok(Answer(DeploymentList { items: page.rows, next, event_id: page.event_id }))
+}
+
+/// One deployment with its timeline.
+#[utoipa::path(get, path = "/api/v1/tenants/{tenant}/envs/{env}/deployments/{id}", tag = "deployments",
+    params(("tenant" = String, Path), ("env" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = DeploymentDetails), (status = 404)))]
+pub async fn get(
+    State(app): State<Arc<App>>,
+    OfDeployment { key, id, .. }: OfDeployment,
+) -> Result<Answer<DeploymentDetails>, Problem> {
+    let read = app.store.deployment(&key, id).await?.ok_or_else(Problem::not_found)?;
+    Ok(Answer(DeploymentDetails {
+        deployment: read.row,
+        timeline: read.timeline,
+        timeline_more: read.timeline_more,
+        event_id: read.event_id,
+    }))
+}
+
+/// Removes a deployment; its identity stays taken.
+#[utoipa::path(delete, path = "/api/v1/tenants/{tenant}/envs/{env}/deployments/{id}", tag = "deployments",
+    params(("tenant" = String, Path), ("env" = String, Path), ("id" = String, Path)),
+    responses((status = 204), (status = 404), (status = 410)))]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    OfDeployment { key, id, .. }: OfDeployment,
+) -> Result<StatusCode, Problem> {
+    let answer = app.writers.write(&key, vec![Request::Delete { id }], None).await?;
+    answer.outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A body as a report, or why it cannot be one.
+fn read(body: ReportBody) -> Result<Report, Problem> {
+    Report::try_from(body).map_err(|error| {
+        metrics::counter!("shipboard_refused_total", "reason" => "invalid_report").increment(1);
+        Problem::invalid(error.to_string())
+    })
+}
+
+fn idempotency_key(headers: &HeaderMap, body: &[u8]) -> Result<Option<(String, String)>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= MAX_TEXT_CHARS);
+    let key = key.ok_or_else(|| Problem::invalid("Idempotency-Key: must be 1 to 255 plain characters"))?;
+    Ok(Some((key.to_owned(), hex::encode(Sha256::digest(body)))))
+}
+
+fn answered(answer: &mut writer::Answer) -> Result<(StatusCode, DeploymentAnswer), Problem> {
+    let outcome = answer.outcomes.pop().ok_or_else(Problem::not_found)??;
+    let (status, id) = match outcome {
+        Outcome::Created(id) => (StatusCode::CREATED, id),
+        Outcome::Known(id) => (StatusCode::OK, id),
+        Outcome::Deleted => return Err(Problem::not_found()),
+    };
+    let deployment = answer.rows.remove(&id).ok_or_else(Problem::not_found)?;
+    Ok((status, DeploymentAnswer { deployment, event_id: answer.event_id }))
+}

@@ -1,0 +1,157 @@
+//! The documents: OpenAPI of the calls, AsyncAPI of the streams; both from the types themselves.
+
+use axum::Json as Answer;
+use serde_json::{Value, json};
+use shipboard_core::event::{
+    CountsUpdate, DeploymentDelete, DeploymentProgress, DeploymentUpsert, LogAppend, Snapshot, StreamEnd,
+    WorkflowUpsert,
+};
+use utoipa::OpenApi;
+
+use super::{deployments, logs, ops, session, stream, tenants, workflows};
+
+/// The calls.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Shipboard",
+        description = "The live deployments board. See docs/protocol.md for the contract."
+    ),
+    paths(
+        deployments::post,
+        deployments::patch,
+        deployments::batch,
+        deployments::list,
+        deployments::get,
+        deployments::delete,
+        workflows::list,
+        workflows::get,
+        workflows::delete,
+        workflows::counts,
+        tenants::list,
+        tenants::put,
+        tenants::envs,
+        tenants::put_env,
+        logs::append,
+        logs::read,
+        stream::deployments,
+        stream::details,
+        stream::log,
+        session::get,
+        session::sign_in,
+        session::sign_out,
+        ops::healthz,
+        ops::readyz,
+        ops::metrics_for_admins,
+        super::hooks::github,
+        openapi,
+        asyncapi,
+    ),
+    components(schemas(
+        Snapshot,
+        DeploymentUpsert,
+        DeploymentProgress,
+        DeploymentDelete,
+        WorkflowUpsert,
+        CountsUpdate,
+        LogAppend,
+        StreamEnd,
+        super::problem::ProblemBody,
+    ))
+)]
+pub struct Api;
+
+/// This document.
+#[utoipa::path(get, path = "/api/v1/openapi.json", tag = "operations", responses((status = 200)))]
+pub async fn openapi() -> Answer<utoipa::openapi::OpenApi> {
+    Answer(Api::openapi())
+}
+
+/// What streams carry: each event type, with the schema of its payload.
+const MESSAGES: [(&str, &str); 8] = [
+    ("snapshot", "Snapshot"),
+    ("deployment.upsert", "DeploymentUpsert"),
+    ("deployment.progress", "DeploymentProgress"),
+    ("deployment.delete", "DeploymentDelete"),
+    ("workflow.upsert", "WorkflowUpsert"),
+    ("counts.update", "CountsUpdate"),
+    ("log.append", "LogAppend"),
+    ("stream.end", "StreamEnd"),
+];
+
+/// The streams, as AsyncAPI 3.0 describes them.
+#[utoipa::path(get, path = "/api/v1/asyncapi.json", tag = "operations", responses((status = 200)))]
+pub async fn asyncapi() -> Answer<Value> {
+    Answer(describe_streams())
+}
+
+fn describe_streams() -> Value {
+    let components = Api::openapi().components.unwrap_or_default();
+    let schemas = serde_json::to_value(components.schemas).unwrap_or_default();
+    let message = |(name, payload): (&str, &str)| {
+        let reference = format!("#/components/schemas/{payload}");
+        let envelope = json!({
+            "name": name,
+            "contentType": "text/event-stream",
+            "payload": {
+                "type": "object",
+                "required": ["event_id", "type", "tenant_id", "env_id", "ts", "payload"],
+                "properties": {
+                    "event_id": {"type": "integer", "minimum": 0},
+                    "type": {"const": name},
+                    "tenant_id": {"type": "string"},
+                    "env_id": {"type": "string"},
+                    "ts": {"type": "string", "format": "date-time"},
+                    "payload": {"$ref": reference},
+                },
+            },
+        });
+        (name.to_owned(), envelope)
+    };
+    let messages: serde_json::Map<String, Value> = MESSAGES.into_iter().map(message).collect();
+    let of_channel = |names: &[&str]| -> Value {
+        let reference =
+            |name: &&str| (name.to_string(), json!({"$ref": format!("#/components/messages/{name}")}));
+        names.iter().map(reference).collect::<serde_json::Map<String, Value>>().into()
+    };
+    let parameters = |names: &[&str]| -> Value {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), json!({})))
+            .collect::<serde_json::Map<String, Value>>()
+            .into()
+    };
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Shipboard streams",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Server-Sent Events. A snapshot first on every connect, then events in order.",
+        },
+        "channels": {
+            "deployments": {
+                "address": "/api/v1/tenants/{tenant}/envs/{env}/stream",
+                "parameters": parameters(&["tenant", "env"]),
+                "messages": of_channel(&["snapshot", "deployment.upsert", "deployment.progress",
+                    "deployment.delete", "workflow.upsert", "counts.update", "stream.end"]),
+            },
+            "details": {
+                "address": "/api/v1/tenants/{tenant}/envs/{env}/deployments/{id}/stream",
+                "parameters": parameters(&["tenant", "env", "id"]),
+                "messages": of_channel(&["snapshot", "deployment.upsert", "deployment.progress",
+                    "deployment.delete", "counts.update", "stream.end"]),
+            },
+            "log": {
+                "address": "/api/v1/tenants/{tenant}/envs/{env}/deployments/{id}/logs/stream",
+                "parameters": parameters(&["tenant", "env", "id"]),
+                "messages": of_channel(&["snapshot", "log.append", "stream.end"]),
+            },
+        },
+        "operations": {
+            "readDeployments": {"action": "send", "channel": {"$ref": "#/channels/deployments"}},
+            "readDetails": {"action": "send", "channel": {"$ref": "#/channels/details"}},
+            "readLog": {"action": "send", "channel": {"$ref": "#/channels/log"}},
+        },
+        "components": {"messages": messages, "schemas": schemas},
+    })
+}

@@ -1,0 +1,116 @@
+//! Operations: is it alive, is it ready, what does it count.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use shipboard_core::counts::Counts;
+
+use super::gate::secret;
+use super::problem::Problem;
+use crate::access::Caller;
+use crate::app::App;
+use crate::clock;
+use crate::config::AuthMode;
+use crate::store::Role;
+
+/// Whether requests should come here, and if not, why.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Readiness {
+    /// Requests should come here.
+    ready: bool,
+    /// What is wrong: `draining`, `database`.
+    reasons: Vec<&'static str>,
+}
+
+/// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200)))]
+pub async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The server is ready for requests.
+#[utoipa::path(get, path = "/readyz", tag = "operations",
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness)))]
+pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Answer<Readiness>) {
+    let mut reasons = Vec::new();
+    if app.draining.is_cancelled() {
+        reasons.push("draining");
+    }
+    if !app.database_ok.load(Ordering::Relaxed) || app.store.ping().await.is_err() {
+        reasons.push("database");
+    }
+    let ready = reasons.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Answer(Readiness { ready, reasons }))
+}
+
+/// The metrics on the main address: in `required` mode for admins only.
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 401)))]
+pub async fn metrics_for_admins(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if app.access.mode() == AuthMode::Required {
+        let caller = app.access.caller(secret(&headers), clock::now()).ok_or_else(Problem::unauthorized)?;
+        let Caller::Token(token) = &caller else { return Err(Problem::unauthorized()) };
+        if token.role < Role::Admin {
+            return Err(Problem::forbidden("the metrics are for admins"));
+        }
+        return metrics_of(&app, Some(&token.tenant.clone())).await;
+    }
+    metrics_of(&app, None).await
+}
+
+/// The metrics on an address of their own.
+pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    metrics_of(&app, None).await
+}
+
+/// Prints the metrics; the counts of one tenant's envs, or of all.
+async fn metrics_of(app: &App, tenant: Option<&shipboard_core::id::Slug>) -> Result<Response, Problem> {
+    metrics::gauge!("shipboard_boards_loaded").set(app.boards.len() as f64);
+    let mut text = app.metrics.render();
+    let envs = match tenant {
+        Some(tenant) => {
+            let envs = app.store.envs(tenant).await?.into_iter().take(app.config.metrics_envs);
+            envs.map(|env| (tenant.clone(), env)).collect()
+        }
+        None => app.store.all_envs(app.config.metrics_envs).await?,
+    };
+    // Read from the database when asked: the same numbers as everywhere, and none of an env that is gone.
+    text.push_str("# HELP shipboard_deployments Deployments of an environment by status.\n");
+    text.push_str("# TYPE shipboard_deployments gauge\n");
+    for (tenant, env) in &envs {
+        for (status, count) in env.counts.deployments.by_status() {
+            let labels = format!("tenant=\"{tenant}\",env=\"{}\",status=\"{}\"", env.slug, status.as_str());
+            text.push_str(&format!("shipboard_deployments{{{labels}}} {count}\n"));
+        }
+    }
+    text.push_str(
+        "# HELP shipboard_workflows Workflows of an environment: all, active, and by their latest.\n",
+    );
+    text.push_str("# TYPE shipboard_workflows gauge\n");
+    for (tenant, env) in &envs {
+        for (what, count) in workflows(&env.counts) {
+            let labels = format!("tenant=\"{tenant}\",env=\"{}\",state=\"{what}\"", env.slug);
+            text.push_str(&format!("shipboard_workflows{{{labels}}} {count}\n"));
+        }
+    }
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+fn workflows(counts: &Counts) -> [(&'static str, u64); 4] {
+    let counts = counts.workflows;
+    [
+        ("total", counts.total),
+        ("active", counts.active),
+        ("success", counts.success),
+        ("failed", counts.failed),
+    ]
+}

@@ -1,0 +1,146 @@
+//! Tenants and their environments.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shipboard_core::counts::Counts;
+use shipboard_core::id::{EventId, Slug};
+
+use super::body::Json;
+use super::gate::{InEnv, InTenant, Known};
+use super::problem::Problem;
+use crate::access::Caller;
+use crate::app::App;
+use crate::store::Env;
+use crate::{clock, envs};
+
+/// A tenant.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Tenant {
+    /// Its slug.
+    id: Slug,
+    /// What people call it.
+    name: String,
+}
+
+/// Tenants.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct TenantList {
+    /// By slug.
+    items: Vec<Tenant>,
+    /// Always null: there is one page.
+    next: Option<String>,
+}
+
+/// What may be said of a tenant.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct TenantBody {
+    /// What people call it.
+    name: Option<String>,
+}
+
+/// An environment.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct EnvAnswer {
+    /// Its slug.
+    id: Slug,
+    /// What people call it.
+    name: String,
+    /// `development`, `testing`, `staging`, `production` or `other`.
+    tier: String,
+    /// Its place among the envs, lowest first.
+    position: i64,
+    /// Its counts.
+    counts: Counts,
+    /// Its head when it was read.
+    event_id: EventId,
+}
+
+/// Environments.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct EnvList {
+    /// In their order.
+    items: Vec<EnvAnswer>,
+    /// Always null: there is one page.
+    next: Option<String>,
+}
+
+/// What may be said of an environment.
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct EnvBody {
+    /// What people call it.
+    name: Option<String>,
+    /// `development`, `testing`, `staging`, `production` or `other`.
+    tier: Option<String>,
+    /// Its place among the envs, lowest first.
+    position: Option<i64>,
+}
+
+impl From<Env> for EnvAnswer {
+    fn from(env: Env) -> Self {
+        let Env { slug, name, tier, position, head, counts, .. } = env;
+        Self { id: slug, name, tier, position, counts, event_id: head }
+    }
+}
+
+/// The tenants that the caller may see.
+#[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", responses((status = 200, body = TenantList)))]
+pub async fn list(State(app): State<Arc<App>>, Known(caller): Known) -> Result<Answer<TenantList>, Problem> {
+    let tenants = app.store.tenants().await?.into_iter().filter(|(slug, _)| caller.is_of(slug));
+    let items = tenants.map(|(id, name)| Tenant { id, name }).collect();
+    Ok(Answer(TenantList { items, next: None }))
+}
+
+/// Creates or changes a tenant.
+#[utoipa::path(put, path = "/api/v1/tenants/{tenant}", tag = "tenants", params(("tenant" = String, Path)),
+    request_body = TenantBody, responses((status = 200, body = Tenant), (status = 201, body = Tenant)))]
+pub async fn put(
+    State(app): State<Arc<App>>,
+    InTenant { tenant, .. }: InTenant,
+    Json(body): Json<TenantBody>,
+) -> Result<(StatusCode, Answer<Tenant>), Problem> {
+    let name = envs::name(body.name.as_deref()).map_err(Problem::invalid)?;
+    let is_new = app.store.put_tenant(&tenant, name, clock::now()).await?;
+    let tenants = app.store.tenants().await?;
+    let found = tenants.into_iter().find(|(slug, _)| *slug == tenant).ok_or_else(Problem::not_found)?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Answer(Tenant { id: found.0, name: found.1 })))
+}
+
+/// A tenant's environments.
+#[utoipa::path(get, path = "/api/v1/tenants/{tenant}/envs", tag = "tenants",
+    params(("tenant" = String, Path)), responses((status = 200, body = EnvList)))]
+pub async fn envs(
+    State(app): State<Arc<App>>,
+    InTenant { caller, tenant }: InTenant,
+) -> Result<Answer<EnvList>, Problem> {
+    let envs = app.store.envs(&tenant).await?.into_iter();
+    let seen = envs.filter(|env| matches!(caller, Caller::Anybody) || caller.sees(&tenant, &env.slug));
+    Ok(Answer(EnvList { items: seen.map(EnvAnswer::from).collect(), next: None }))
+}
+
+/// Creates or changes an environment.
+#[utoipa::path(put, path = "/api/v1/tenants/{tenant}/envs/{env}", tag = "tenants",
+    params(("tenant" = String, Path), ("env" = String, Path)), request_body = EnvBody,
+    responses((status = 200, body = EnvAnswer)))]
+pub async fn put_env(
+    State(app): State<Arc<App>>,
+    InEnv { key, caller }: InEnv,
+    Path(_): Path<(String, String)>,
+    Json(body): Json<EnvBody>,
+) -> Result<Answer<EnvAnswer>, Problem> {
+    let name = envs::name(body.name.as_deref()).map_err(Problem::invalid)?;
+    let tier = body.tier.as_deref().map(envs::tier).transpose().map_err(Problem::invalid)?;
+    let proposed = app.boards.proposed_epoch(&key).unwrap_or_else(clock::epoch);
+    let birth = envs::Guess::of(&key.env).birth(name, proposed, caller == Caller::Anybody);
+    if birth.with_tenant {
+        app.store.put_tenant(&key.tenant, None, clock::now()).await?;
+    }
+    let env = app.store.put_env(&key, name, tier, body.position, &birth).await?;
+    Ok(Answer(env.into()))
+}

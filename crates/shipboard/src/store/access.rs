@@ -1,0 +1,224 @@
+//! Tenants, envs, tokens, webhooks' secrets and Idempotency-Keys.
+//!
+//! Shared text: compiled once per engine.
+
+use shipboard_core::id::{EventId, Slug};
+use shipboard_core::time::Timestamp;
+use sqlx::{Database, QueryBuilder};
+
+use super::touched::{of_env, parse, unexpected};
+use super::write::insert_env;
+use super::{BEGIN_WRITE, Db, Pools};
+use crate::store::{Birth, Env, EnvKey, Hook, Result, Role, Token};
+
+type Connection = <Db as Database>::Connection;
+type EnvColumns = (String, String, String, i64, String, i64, String);
+
+const ENV: &str = "select env, name, tier, position, epoch, head, counts from envs";
+
+fn env_of((slug, name, tier, position, epoch, head, counts): EnvColumns) -> Result<Env> {
+    let (slug, epoch) = (parse(&slug)?, parse(&epoch)?);
+    let counts = serde_json::from_str(&counts)?;
+    Ok(Env { slug, name, tier, position, epoch, head: EventId(head as u64), counts })
+}
+
+pub(super) async fn env_in(connection: &mut Connection, key: &EnvKey) -> Result<Option<Env>> {
+    let mut query = of_env(ENV, key);
+    let found: Option<EnvColumns> = query.build_query_as().fetch_optional(connection).await?;
+    found.map(env_of).transpose()
+}
+
+pub(in crate::store) async fn env(pools: &Pools, key: &EnvKey) -> Result<Option<Env>> {
+    let mut connection = pools.readers.acquire().await?;
+    env_in(&mut connection, key).await
+}
+
+pub(in crate::store) async fn envs(pools: &Pools, tenant: &Slug) -> Result<Vec<Env>> {
+    let mut query = QueryBuilder::<Db>::new(ENV);
+    query.push(" where tenant = ").push_bind(tenant.as_str()).push(" order by position, env");
+    let found: Vec<EnvColumns> = query.build_query_as().fetch_all(&pools.readers).await?;
+    found.into_iter().map(env_of).collect()
+}
+
+pub(in crate::store) async fn all_envs(pools: &Pools, limit: usize) -> Result<Vec<(Slug, Env)>> {
+    let found: Vec<(String, String, String, String, i64, String, i64, String)> = sqlx::query_as(
+        "select tenant, env, name, tier, position, epoch, head, counts from envs order by tenant, env limit $1",
+    )
+    .bind(limit as i64)
+    .fetch_all(&pools.readers)
+    .await?;
+    let found = found.into_iter().map(|(tenant, slug, name, tier, position, epoch, head, counts)| {
+        Ok((parse(&tenant)?, env_of((slug, name, tier, position, epoch, head, counts))?))
+    });
+    found.collect()
+}
+
+pub(in crate::store) async fn put_env(
+    pools: &Pools,
+    key: &EnvKey,
+    name: Option<&str>,
+    tier: Option<&str>,
+    position: Option<i64>,
+    birth: &Birth,
+) -> Result<Env> {
+    let mut transaction = pools.writer.begin_with(BEGIN_WRITE).await?;
+    insert_env(&mut transaction, key, birth).await?;
+    sqlx::query(
+        "update envs set name = coalesce($3, name), tier = coalesce($4, tier), position = coalesce($5, position)
+         where tenant = $1 and env = $2",
+    )
+    .bind(key.tenant.as_str())
+    .bind(key.env.as_str())
+    .bind(name)
+    .bind(tier)
+    .bind(position)
+    .execute(&mut *transaction)
+    .await?;
+    let env = env_in(&mut transaction, key).await?.ok_or_else(|| unexpected("env", key.env.as_str()))?;
+    transaction.commit().await?;
+    Ok(env)
+}
+
+pub(in crate::store) async fn tenants(pools: &Pools) -> Result<Vec<(Slug, String)>> {
+    let found: Vec<(String, String)> =
+        sqlx::query_as("select tenant, name from tenants order by tenant").fetch_all(&pools.readers).await?;
+    found.into_iter().map(|(tenant, name)| Ok((parse(&tenant)?, name))).collect()
+}
+
+pub(in crate::store) async fn put_tenant(
+    pools: &Pools,
+    tenant: &Slug,
+    name: Option<&str>,
+    now: Timestamp,
+) -> Result<bool> {
+    let mut transaction = pools.writer.begin_with(BEGIN_WRITE).await?;
+    let made = sqlx::query(
+        "insert into tenants (tenant, name, created_at) values ($1, coalesce($2, $1), $3) on conflict do nothing",
+    )
+    .bind(tenant.as_str())
+    .bind(name)
+    .bind(now.as_millis())
+    .execute(&mut *transaction)
+    .await?;
+    let is_new = made.rows_affected() > 0;
+    if !is_new {
+        sqlx::query("update tenants set name = coalesce($2, name) where tenant = $1")
+            .bind(tenant.as_str())
+            .bind(name)
+            .execute(&mut *transaction)
+            .await?;
+    }
+    transaction.commit().await?;
+    Ok(is_new)
+}
+
+pub(in crate::store) async fn forget_keys(pools: &Pools, before: Timestamp) -> Result<u64> {
+    let done = sqlx::query("delete from idempotency_keys where created_at < $1")
+        .bind(before.as_millis())
+        .execute(&pools.writer)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+pub(in crate::store) async fn add_token(pools: &Pools, token: &Token, hash: &str) -> Result<()> {
+    sqlx::query(
+        "insert into tokens (id, tenant, hash, role, envs, created_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(&token.id)
+    .bind(token.tenant.as_str())
+    .bind(hash)
+    .bind(role_word(token.role))
+    .bind(token.envs.as_ref().map(serde_json::to_string).transpose()?)
+    .bind(token.created_at.as_millis())
+    .bind(token.expires_at.map(Timestamp::as_millis))
+    .execute(&pools.writer)
+    .await?;
+    Ok(())
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::Reporter => "reporter",
+        Role::Admin => "admin",
+    }
+}
+
+type TokenColumns = (String, String, String, String, Option<String>, i64, Option<i64>, Option<i64>);
+
+pub(in crate::store) async fn tokens(pools: &Pools) -> Result<Vec<(Token, String)>> {
+    let found: Vec<TokenColumns> = sqlx::query_as(
+        "select id, tenant, hash, role, envs, created_at, expires_at, revoked_at from tokens order by created_at",
+    )
+    .fetch_all(&pools.readers)
+    .await?;
+    let found =
+        found.into_iter().map(|(id, tenant, hash, role, envs, created_at, expires_at, revoked_at)| {
+            let token = Token {
+                id,
+                tenant: parse(&tenant)?,
+                role: serde_json::from_value(role.into())?,
+                envs: envs.as_deref().map(serde_json::from_str).transpose()?,
+                created_at: Timestamp::from_millis(created_at),
+                expires_at: expires_at.map(Timestamp::from_millis),
+                revoked_at: revoked_at.map(Timestamp::from_millis),
+            };
+            Ok((token, hash))
+        });
+    found.collect()
+}
+
+pub(in crate::store) async fn revoke_token(pools: &Pools, id: &str, now: Timestamp) -> Result<bool> {
+    let done = sqlx::query("update tokens set revoked_at = $2 where id = $1 and revoked_at is null")
+        .bind(id)
+        .bind(now.as_millis())
+        .execute(&pools.writer)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub(in crate::store) async fn add_hook(pools: &Pools, hook: &Hook) -> Result<()> {
+    sqlx::query("insert into hooks (id, tenant, source, secret, created_at) values ($1, $2, $3, $4, $5)")
+        .bind(&hook.id)
+        .bind(hook.tenant.as_str())
+        .bind(&hook.source)
+        .bind(&hook.secret)
+        .bind(hook.created_at.as_millis())
+        .execute(&pools.writer)
+        .await?;
+    Ok(())
+}
+
+pub(in crate::store) async fn hooks(pools: &Pools) -> Result<Vec<Hook>> {
+    let found: Vec<(String, String, String, String, i64, Option<i64>)> = sqlx::query_as(
+        "select id, tenant, source, secret, created_at, revoked_at from hooks order by created_at",
+    )
+    .fetch_all(&pools.readers)
+    .await?;
+    let found = found.into_iter().map(|(id, tenant, source, secret, created_at, revoked_at)| {
+        Ok(Hook {
+            id,
+            tenant: parse(&tenant)?,
+            source,
+            secret,
+            created_at: Timestamp::from_millis(created_at),
+            revoked_at: revoked_at.map(Timestamp::from_millis),
+        })
+    });
+    found.collect()
+}
+
+pub(in crate::store) async fn revoke_hook(pools: &Pools, id: &str, now: Timestamp) -> Result<bool> {
+    let done = sqlx::query("update hooks set revoked_at = $2 where id = $1 and revoked_at is null")
+        .bind(id)
+        .bind(now.as_millis())
+        .execute(&pools.writer)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub(in crate::store) async fn ping(pools: &Pools) -> Result<()> {
+    sqlx::query("select 1").execute(&pools.readers).await?;
+    Ok(())
+}

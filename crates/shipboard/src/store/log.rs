@@ -1,0 +1,135 @@
+//! The event log: whole transactions after a position, the heads of envs, and what a check reads.
+//!
+//! Shared text: compiled once per engine.
+
+use std::collections::HashMap;
+
+use shipboard_core::event::{Change, DeploymentRow, Event, WorkflowRow};
+use shipboard_core::id::{Epoch, EventId};
+use shipboard_core::report::StoredReport;
+use shipboard_core::time::Timestamp;
+use sqlx::QueryBuilder;
+
+use super::touched::{of_env, parse};
+use super::{BEGIN_READ, Db, MAX_BINDS, Pools, access};
+use crate::store::{Audit, EnvKey, Result, Tail};
+
+pub(in crate::store) async fn tail(
+    pools: &Pools,
+    key: &EnvKey,
+    epoch: &Epoch,
+    after: EventId,
+    limit: usize,
+) -> Result<Tail> {
+    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    let mut query = of_env("select epoch, head from envs", key);
+    let found: Option<(String, i64)> = query.build_query_as().fetch_optional(&mut *transaction).await?;
+    let Some((known, head)) = found.filter(|(known, _)| known == epoch.as_str()) else {
+        return Ok(Tail::Gap);
+    };
+    debug_assert_eq!(known, epoch.as_str());
+    if head as u64 <= after.0 {
+        return Ok(if (head as u64) < after.0 { Tail::Gap } else { Tail::Transactions(Vec::new()) });
+    }
+    let mut query = of_env("select event_id, last_id, ts, change from events", key);
+    query.push(" and event_id > ").push_bind(after.0 as i64);
+    query.push(" and event_id <= (select max(last_id) from (select last_id from events where tenant = ");
+    query.push_bind(key.tenant.as_str()).push(" and env = ").push_bind(key.env.as_str());
+    query.push(" and event_id > ").push_bind(after.0 as i64);
+    query.push(" order by event_id limit ").push_bind(limit as i64).push(") page)");
+    query.push(" order by event_id");
+    let found: Vec<(i64, i64, i64, String)> = query.build_query_as().fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    let mut transactions: Vec<Vec<Event>> = Vec::new();
+    let mut expected = after;
+    let mut last = 0;
+    for (event_id, last_id, ts, change) in found {
+        expected = expected.next();
+        if expected.0 != event_id as u64 {
+            return Ok(Tail::Gap);
+        }
+        let event = decode(event_id, ts, &change)?;
+        match transactions.last_mut() {
+            Some(transaction) if last == last_id => transaction.push(event),
+            _ => transactions.push(vec![event]),
+        }
+        last = last_id;
+    }
+    // The head is ahead of what the log holds: its beginning was trimmed away.
+    Ok(if transactions.is_empty() { Tail::Gap } else { Tail::Transactions(transactions) })
+}
+
+fn decode(event_id: i64, ts: i64, change: &str) -> Result<Event> {
+    let change: Change = serde_json::from_str(change)?;
+    Ok(Event { event_id: EventId(event_id as u64), ts: Timestamp::from_millis(ts), change })
+}
+
+pub(in crate::store) async fn heads(pools: &Pools, keys: &[EnvKey]) -> Result<Vec<(EnvKey, Epoch, EventId)>> {
+    let mut heads = Vec::with_capacity(keys.len());
+    for part in keys.chunks(MAX_BINDS / 2) {
+        let mut query =
+            QueryBuilder::<Db>::new("select tenant, env, epoch, head from envs where (tenant, env) in (");
+        query.push_values(part, |mut values, key| {
+            values.push_bind(key.tenant.as_str()).push_bind(key.env.as_str());
+        });
+        query.push(")");
+        let found: Vec<(String, String, String, i64)> =
+            query.build_query_as().fetch_all(&pools.readers).await?;
+        for (tenant, env, epoch, head) in found {
+            let key = EnvKey { tenant: parse(&tenant)?, env: parse(&env)? };
+            heads.push((key, parse(&epoch)?, EventId(head as u64)));
+        }
+    }
+    Ok(heads)
+}
+
+pub(in crate::store) async fn trim(pools: &Pools, before: Timestamp, keep: u64) -> Result<u64> {
+    // A small bite at a time: writers wait behind this on SQLite's one write lock.
+    let done = sqlx::query(
+        "delete from events where (tenant, env, event_id) in (
+             select e.tenant, e.env, e.event_id from events e
+             join envs on envs.tenant = e.tenant and envs.env = e.env
+             where e.ts < $1 and e.event_id <= envs.head - $2 limit 2000)",
+    )
+    .bind(before.as_millis())
+    .bind(keep as i64)
+    .execute(&pools.writer)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+pub(in crate::store) async fn audit(pools: &Pools, key: &EnvKey) -> Result<Option<Audit>> {
+    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    let Some(env) = access::env_in(&mut transaction, key).await? else { return Ok(None) };
+
+    let mut query = of_env("select deployment_id, report from reports", key);
+    query.push(" order by deployment_id, arrival");
+    let found: Vec<(String, String)> = query.build_query_as().fetch_all(&mut *transaction).await?;
+    let mut reports: HashMap<String, Vec<StoredReport>> = HashMap::new();
+    for (id, report) in found {
+        reports.entry(id).or_default().push(serde_json::from_str(&report)?);
+    }
+    let mut query = of_env("select row from deployments", key);
+    let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *transaction).await?;
+    let mut deployments = Vec::with_capacity(found.len());
+    for (row,) in found {
+        let row: DeploymentRow = serde_json::from_str(&row)?;
+        let reports = reports.remove(&row.id.to_string()).unwrap_or_default();
+        deployments.push((row, reports));
+    }
+    let mut query = of_env("select row from workflows", key);
+    let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *transaction).await?;
+    let mut workflows: Vec<WorkflowRow> = Vec::with_capacity(found.len());
+    for (row,) in found {
+        workflows.push(serde_json::from_str(&row)?);
+    }
+    let mut query = of_env("select event_id, last_id, ts, change from events", key);
+    query.push(" order by event_id");
+    let found: Vec<(i64, i64, i64, String)> = query.build_query_as().fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    let events = found
+        .into_iter()
+        .map(|(id, last, ts, change)| Ok((decode(id, ts, &change)?, EventId(last as u64))))
+        .collect::<Result<_>>()?;
+    Ok(Some(Audit { env, deployments, workflows, events }))
+}

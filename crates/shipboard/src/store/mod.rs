@@ -1,0 +1,505 @@
+//! The database, as verbs. A verb is a whole transaction or one consistent read.
+//!
+//! There is one SQL text for both engines: the rooms below are compiled once per engine, against its
+//! driver's types (see `sqlite.rs`), and [`Store`] dispatches. Nothing here knows of HTTP or boards.
+
+mod sqlite;
+
+use shipboard_core::board::Loaded;
+use shipboard_core::counts::Counts;
+use shipboard_core::decide::{Decision, Request};
+use shipboard_core::event::{DeploymentRow, Event, TimelineEntry, WorkflowRow};
+use shipboard_core::id::{DeploymentId, Epoch, EventId, Slug};
+use shipboard_core::report::StoredReport;
+use shipboard_core::status::Status;
+use shipboard_core::time::Timestamp;
+use std::sync::Arc;
+
+/// Newest timeline entries that a details snapshot carries.
+pub const MAX_TIMELINE: usize = 500;
+/// Most bytes a log may grow to.
+pub const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
+
+/// An environment of a tenant: what everything is kept by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct EnvKey {
+    /// Whose.
+    pub tenant: Slug,
+    /// Where.
+    pub env: Slug,
+}
+
+impl std::fmt::Display for EnvKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.env)
+    }
+}
+
+/// Why the database did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else was there first; trying again may go through.
+    #[error("the database refused a conflicting change: {0}")]
+    Conflict(#[source] sqlx::Error),
+    /// It cannot be reached, is locked, or its disk is full. Nothing is known to be wrong with the request.
+    #[error("the database is not available: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// A fault of ours, or a damaged database.
+    #[error("the database answered what was not expected: {0}")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a query of the verbs comes to.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            sqlx::Error::Database(database) if database.is_unique_violation() => Self::Conflict(error),
+            sqlx::Error::Database(database) if sqlite::is_unavailable(&**database) => {
+                Self::Unavailable(error)
+            }
+            _ => Self::Broken(Box::new(error)),
+        }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Broken(Box::new(error))
+    }
+}
+
+/// An env as it is listed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Env {
+    /// Its slug.
+    pub slug: Slug,
+    /// What people call it.
+    pub name: String,
+    /// `development`, `testing`, `staging`, `production` or `other`.
+    pub tier: String,
+    /// Where it stands in the row of envs, lowest first.
+    pub position: i64,
+    /// Which life its event ids belong to.
+    pub epoch: Epoch,
+    /// Its last event.
+    pub head: EventId,
+    /// Its counts.
+    pub counts: Counts,
+}
+
+/// How an env comes into being, should a report be its first.
+#[derive(Clone, Debug)]
+pub struct Birth {
+    /// What people call it, if that is no slug.
+    pub name: Option<String>,
+    /// Its tier.
+    pub tier: &'static str,
+    /// Its place.
+    pub position: i64,
+    /// The life its event ids belong to.
+    pub epoch: Epoch,
+    /// The tenant may be created too.
+    pub with_tenant: bool,
+}
+
+/// A group of requests that was committed.
+#[derive(Debug)]
+pub struct Written {
+    /// What it changed.
+    pub decision: Decision,
+    /// The env's epoch.
+    pub epoch: Epoch,
+    /// The rows of deployments that requests named, as they are now.
+    pub rows: Vec<Arc<DeploymentRow>>,
+}
+
+/// What a board starts from: the env's position and its newest rows, in one consistent read.
+#[derive(Debug)]
+pub struct BoardLoad {
+    /// The env's epoch; `None`: nobody has reported to it yet.
+    pub epoch: Option<Epoch>,
+    /// The rows.
+    pub loaded: Loaded,
+}
+
+/// Whole transactions after a position.
+#[derive(Debug)]
+pub enum Tail {
+    /// Each transaction's events, in order. Empty: there is nothing newer.
+    Transactions(Vec<Vec<Event>>),
+    /// The log does not reach back so far, or belongs to another epoch: load anew.
+    Gap,
+}
+
+/// A deployment with the newest part of its timeline, at one event.
+#[derive(Clone, Debug)]
+pub struct DeploymentRead {
+    /// Its row.
+    pub row: Arc<DeploymentRow>,
+    /// Its newest entries, oldest first, at most [`MAX_TIMELINE`].
+    pub timeline: Vec<TimelineEntry>,
+    /// There are older entries.
+    pub timeline_more: bool,
+    /// The env's head at the read.
+    pub event_id: EventId,
+    /// The env's epoch.
+    pub epoch: Epoch,
+    /// Its counts.
+    pub counts: Counts,
+}
+
+/// Which deployments a page lists.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Any of these statuses; empty: all.
+    pub statuses: Vec<Status>,
+    /// Any of these workflows; empty: all.
+    pub workflows: Vec<String>,
+    /// Exactly this actor.
+    pub actor: Option<String>,
+    /// A sha's beginning, or part of a version, message or id; lower case.
+    pub text: Option<String>,
+    /// Created at this time or later.
+    pub since: Option<Timestamp>,
+    /// Created before this time.
+    pub until: Option<Timestamp>,
+    /// Behind this deployment in the order.
+    pub after: Option<(Timestamp, DeploymentId)>,
+}
+
+/// Rows with the env's head when they were read.
+#[derive(Debug)]
+pub struct Page<R> {
+    /// The rows.
+    pub rows: Vec<R>,
+    /// There are more behind them.
+    pub more: bool,
+    /// The env's head at the read; 0 where the env is not known.
+    pub event_id: EventId,
+}
+
+/// What appending to a log came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Appended {
+    /// The log is this long now.
+    Grown(u64),
+    /// The bytes begin behind the end of what is held, which is here.
+    Gap(u64),
+    /// The log would be longer than [`MAX_LOG_BYTES`]; it is this long.
+    Full(u64),
+    /// There is no such deployment.
+    NoDeployment,
+}
+
+/// A part of a log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogPart {
+    /// Where it begins.
+    pub offset: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// How long the whole log is.
+    pub length: u64,
+}
+
+/// What a token allows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Read.
+    Viewer,
+    /// Read and report.
+    Reporter,
+    /// Everything within the tenant.
+    Admin,
+}
+
+/// A token as it is kept.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Token {
+    /// By which it is listed and revoked.
+    pub id: String,
+    /// Whose.
+    pub tenant: Slug,
+    /// What it allows.
+    pub role: Role,
+    /// Where; `None`: in every env of the tenant.
+    pub envs: Option<Vec<Slug>>,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+    /// Taken back when.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A webhook's secret.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// By which it is listed and revoked.
+    pub id: String,
+    /// Whose.
+    pub tenant: Slug,
+    /// `github`, …
+    pub source: String,
+    /// What deliveries are signed with.
+    pub secret: String,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// Taken back when.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hook").field("id", &self.id).field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Everything that `shipboard check` compares, of one env, in one consistent read.
+#[derive(Debug)]
+pub struct Audit {
+    /// The env.
+    pub env: Env,
+    /// Each deployment's row, its stored reports.
+    pub deployments: Vec<(DeploymentRow, Vec<StoredReport>)>,
+    /// Each workflow's row.
+    pub workflows: Vec<WorkflowRow>,
+    /// The events still in the log, with the last id of their transaction.
+    pub events: Vec<(Event, EventId)>,
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    engine: Engine,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Sqlite(sqlite::Pools),
+}
+
+/// Calls a verb of the engine in use: `on!(self, room::verb(arguments))`.
+macro_rules! on {
+    ($store:ident, $room:ident :: $verb:ident ( $($argument:expr),* )) => {
+        match &$store.engine {
+            Engine::Sqlite(pools) => sqlite::$room::$verb(pools, $($argument),*).await,
+        }
+    };
+}
+
+/// A database's URL that cannot be one.
+#[derive(Debug, thiserror::Error)]
+#[error("--database: {0}")]
+pub struct InvalidDatabase(String);
+
+impl Store {
+    /// Opens the database that a URL names, and brings its tables up to date.
+    pub async fn open(url: &str) -> std::result::Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let Some(path) = url.strip_prefix("sqlite:") else {
+            let detail = format!("`{url}` must begin with sqlite:");
+            return Err(Box::new(InvalidDatabase(detail)));
+        };
+        Ok(Self { engine: Engine::Sqlite(sqlite::open(path.trim_start_matches("//")).await?) })
+    }
+
+    /// Waits for running statements and closes.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite(pools) => pools.close().await,
+        }
+    }
+
+    /// Applies a group of requests: locks the env, loads what they touch, decides, writes, commits.
+    /// `None`: the env does not exist, and nothing was asked that would create it.
+    pub async fn write(
+        &self,
+        key: &EnvKey,
+        requests: &[Request],
+        birth: Option<&Birth>,
+        now: Timestamp,
+    ) -> Result<Option<Written>> {
+        on!(self, write::write(key, requests, birth, now))
+    }
+
+    /// What a board starts from.
+    pub async fn load_board(&self, key: &EnvKey) -> Result<BoardLoad> {
+        on!(self, rows::load_board(key))
+    }
+
+    /// Whole transactions after `after`, at most about `limit` events of them.
+    pub async fn tail(&self, key: &EnvKey, epoch: &Epoch, after: EventId, limit: usize) -> Result<Tail> {
+        on!(self, log::tail(key, epoch, after, limit))
+    }
+
+    /// Epoch and head of every env asked for, in one query.
+    pub async fn heads(&self, keys: &[EnvKey]) -> Result<Vec<(EnvKey, Epoch, EventId)>> {
+        on!(self, log::heads(keys))
+    }
+
+    /// Removes events older than `before`, but the newest `keep` of each env. Gives how many went.
+    pub async fn trim_log(&self, before: Timestamp, keep: u64) -> Result<u64> {
+        on!(self, log::trim(before, keep))
+    }
+
+    /// One deployment with its timeline.
+    pub async fn deployment(&self, key: &EnvKey, id: DeploymentId) -> Result<Option<DeploymentRead>> {
+        on!(self, rows::deployment(key, id))
+    }
+
+    /// A page of deployments, newest first.
+    pub async fn deployments(
+        &self,
+        key: &EnvKey,
+        filter: &Filter,
+        limit: usize,
+    ) -> Result<Page<Arc<DeploymentRow>>> {
+        on!(self, rows::deployments(key, filter, limit))
+    }
+
+    /// A page of workflows, the most recently active first, behind `after` if given.
+    pub async fn workflows(
+        &self,
+        key: &EnvKey,
+        after: Option<&(Timestamp, Slug)>,
+        limit: usize,
+    ) -> Result<Page<Arc<WorkflowRow>>> {
+        on!(self, rows::workflows(key, after, limit))
+    }
+
+    /// One workflow, with the env's head.
+    pub async fn workflow(
+        &self,
+        key: &EnvKey,
+        workflow: &Slug,
+    ) -> Result<Option<(Arc<WorkflowRow>, EventId)>> {
+        on!(self, rows::workflow(key, workflow))
+    }
+
+    /// One env.
+    pub async fn env(&self, key: &EnvKey) -> Result<Option<Env>> {
+        on!(self, access::env(key))
+    }
+
+    /// A tenant's envs, in their order.
+    pub async fn envs(&self, tenant: &Slug) -> Result<Vec<Env>> {
+        on!(self, access::envs(tenant))
+    }
+
+    /// Every env of every tenant, at most `limit`, for metrics.
+    pub async fn all_envs(&self, limit: usize) -> Result<Vec<(Slug, Env)>> {
+        on!(self, access::all_envs(limit))
+    }
+
+    /// Creates or changes an env. `epoch` is only used for a new one.
+    pub async fn put_env(
+        &self,
+        key: &EnvKey,
+        name: Option<&str>,
+        tier: Option<&str>,
+        position: Option<i64>,
+        birth: &Birth,
+    ) -> Result<Env> {
+        on!(self, access::put_env(key, name, tier, position, birth))
+    }
+
+    /// Every tenant's slug and name, by slug.
+    pub async fn tenants(&self) -> Result<Vec<(Slug, String)>> {
+        on!(self, access::tenants())
+    }
+
+    /// Creates or renames a tenant. True: it is new.
+    pub async fn put_tenant(&self, tenant: &Slug, name: Option<&str>, now: Timestamp) -> Result<bool> {
+        on!(self, access::put_tenant(tenant, name, now))
+    }
+
+    /// Appends to a deployment's log what it does not hold yet.
+    pub async fn append_log(
+        &self,
+        key: &EnvKey,
+        id: DeploymentId,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<Appended> {
+        on!(self, text::append(key, id, offset, bytes))
+    }
+
+    /// Up to `limit` bytes of a log from `offset`; `None`: no such deployment.
+    pub async fn read_log(
+        &self,
+        key: &EnvKey,
+        id: DeploymentId,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Option<LogPart>> {
+        on!(self, text::read(key, id, offset, limit))
+    }
+
+    /// How long logs are, of those asked for that exist.
+    pub async fn log_lengths(&self, logs: &[(EnvKey, DeploymentId)]) -> Result<Vec<u64>> {
+        on!(self, text::lengths(logs))
+    }
+
+    /// Deployments under way that were last heard of before these times: (`queued` and `running`, `waiting`).
+    pub async fn silent(
+        &self,
+        before: Timestamp,
+        waiting_before: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<(EnvKey, DeploymentId)>> {
+        on!(self, rows::silent(before, waiting_before, limit))
+    }
+
+    /// Forgets Idempotency-Keys first used before this.
+    pub async fn forget_keys(&self, before: Timestamp) -> Result<u64> {
+        on!(self, access::forget_keys(before))
+    }
+
+    /// Adds a token by the hash of its secret.
+    pub async fn add_token(&self, token: &Token, hash: &str) -> Result<()> {
+        on!(self, access::add_token(token, hash))
+    }
+
+    /// Every token, with its hash.
+    pub async fn tokens(&self) -> Result<Vec<(Token, String)>> {
+        on!(self, access::tokens())
+    }
+
+    /// Takes a token back. False: there is none of this id that was not revoked before.
+    pub async fn revoke_token(&self, id: &str, now: Timestamp) -> Result<bool> {
+        on!(self, access::revoke_token(id, now))
+    }
+
+    /// Adds a webhook's secret.
+    pub async fn add_hook(&self, hook: &Hook) -> Result<()> {
+        on!(self, access::add_hook(hook))
+    }
+
+    /// Every webhook's secret.
+    pub async fn hooks(&self) -> Result<Vec<Hook>> {
+        on!(self, access::hooks())
+    }
+
+    /// Takes a webhook's secret back.
+    pub async fn revoke_hook(&self, id: &str, now: Timestamp) -> Result<bool> {
+        on!(self, access::revoke_hook(id, now))
+    }
+
+    /// The database answers.
+    pub async fn ping(&self) -> Result<()> {
+        on!(self, access::ping())
+    }
+
+    /// Everything that a check compares, of one env.
+    pub async fn audit(&self, key: &EnvKey) -> Result<Option<Audit>> {
+        on!(self, log::audit(key))
+    }
+}

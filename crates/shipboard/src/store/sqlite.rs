@@ -1,0 +1,76 @@
+//! What is SQLite's own: opening, its pragmas, its errors. The verbs themselves are the shared text.
+//!
+//! WAL with `synchronous=FULL`: what is answered is on disk. One connection writes, others read.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+
+/// Readers beside the one writer.
+const READERS: u32 = 4;
+/// How long a statement waits for another process that holds the write lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The driver that the shared text is compiled against here.
+pub(super) type Db = sqlx::Sqlite;
+/// Begins a transaction that will write, and takes the lock at once.
+pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+/// Begins a transaction whose reads all see the same state.
+pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
+/// The first read of an env in a writing transaction locks its row; here the whole database is locked.
+pub(super) const FOR_UPDATE: &str = "";
+/// Most parameters of one statement.
+pub(super) const MAX_BINDS: usize = 32_000;
+
+#[path = "access.rs"]
+pub(super) mod access;
+#[path = "log.rs"]
+pub(super) mod log;
+#[path = "rows.rs"]
+pub(super) mod rows;
+#[path = "text.rs"]
+pub(super) mod text;
+#[path = "touched.rs"]
+pub(super) mod touched;
+#[path = "write.rs"]
+pub(super) mod write;
+
+/// Connections.
+#[derive(Clone, Debug)]
+pub(super) struct Pools {
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+}
+
+impl Pools {
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Opens (or creates) the file and migrates.
+pub(super) async fn open(path: &str) -> Result<Pools, Box<dyn std::error::Error + Send + Sync>> {
+    let options = SqliteConnectOptions::new()
+        .filename(Path::new(path))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_TIMEOUT);
+    let writer = pool.clone().max_connections(1).connect_with(options.clone()).await?;
+    sqlx::migrate!("migrations/sqlite").run(&writer).await?;
+    let readers = pool.max_connections(READERS).connect_with(options.pragma("query_only", "on")).await?;
+    Ok(Pools { writer, readers })
+}
+
+/// Busy, locked, out of memory, read-only, I/O error, full, cannot open: the machine's trouble, not ours.
+/// Codes: <https://www.sqlite.org/rescode.html>
+pub(super) fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let code = error.code().and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 8 | 10 | 13 | 14))
+}

@@ -1,0 +1,123 @@
+//! Deployments' logs: bytes by offset. They are no part of the event log, and take no lock of the env.
+//!
+//! Shared text: compiled once per engine.
+
+use shipboard_core::id::DeploymentId;
+use sqlx::Database;
+
+use super::touched::of_env;
+use super::{BEGIN_READ, BEGIN_WRITE, Db, FOR_UPDATE, Pools};
+use crate::store::{Appended, EnvKey, LogPart, MAX_LOG_BYTES, Result};
+
+type Connection = <Db as Database>::Connection;
+
+pub(in crate::store) async fn append(
+    pools: &Pools,
+    key: &EnvKey,
+    id: DeploymentId,
+    offset: u64,
+    bytes: &[u8],
+) -> Result<Appended> {
+    let mut transaction = pools.writer.begin_with(BEGIN_WRITE).await?;
+    if !exists(&mut transaction, key, id).await? {
+        return Ok(Appended::NoDeployment);
+    }
+    let id = id.to_string();
+    sqlx::query(
+        "insert into logs (tenant, env, deployment_id, length) values ($1, $2, $3, 0) on conflict do nothing",
+    )
+    .bind(key.tenant.as_str())
+    .bind(key.env.as_str())
+    .bind(&id)
+    .execute(&mut *transaction)
+    .await?;
+    let mut query = of_env("select length from logs", key);
+    query.push(" and deployment_id = ").push_bind(&id).push(FOR_UPDATE);
+    let (length,): (i64,) = query.build_query_as().fetch_one(&mut *transaction).await?;
+    let length = length as u64;
+    if offset > length {
+        return Ok(Appended::Gap(length));
+    }
+    let held = ((length - offset) as usize).min(bytes.len());
+    let new = &bytes[held..];
+    if new.is_empty() {
+        return Ok(Appended::Grown(length));
+    }
+    let grown = length + new.len() as u64;
+    if grown > MAX_LOG_BYTES {
+        return Ok(Appended::Full(length));
+    }
+    sqlx::query(
+        "insert into log_chunks (tenant, env, deployment_id, start, length, bytes)
+         values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(key.tenant.as_str())
+    .bind(key.env.as_str())
+    .bind(&id)
+    .bind(length as i64)
+    .bind(new.len() as i64)
+    .bind(new)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query("update logs set length = $4 where tenant = $1 and env = $2 and deployment_id = $3")
+        .bind(key.tenant.as_str())
+        .bind(key.env.as_str())
+        .bind(&id)
+        .bind(grown as i64)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(Appended::Grown(grown))
+}
+
+async fn exists(connection: &mut Connection, key: &EnvKey, id: DeploymentId) -> Result<bool> {
+    let mut query = of_env("select 1 from deployments", key);
+    query.push(" and id = ").push_bind(id.to_string());
+    let found: Option<(i64,)> = query.build_query_as().fetch_optional(connection).await?;
+    Ok(found.is_some())
+}
+
+pub(in crate::store) async fn read(
+    pools: &Pools,
+    key: &EnvKey,
+    id: DeploymentId,
+    offset: u64,
+    limit: usize,
+) -> Result<Option<LogPart>> {
+    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    if !exists(&mut transaction, key, id).await? {
+        return Ok(None);
+    }
+    let id = id.to_string();
+    let mut query = of_env("select length from logs", key);
+    query.push(" and deployment_id = ").push_bind(&id);
+    let length: Option<(i64,)> = query.build_query_as().fetch_optional(&mut *transaction).await?;
+    let length = length.map_or(0, |(length,)| length as u64);
+    let offset = offset.min(length);
+    let end = length.min(offset + limit as u64);
+    let mut query = of_env("select start, bytes from log_chunks", key);
+    query.push(" and deployment_id = ").push_bind(&id);
+    query.push(" and start < ").push_bind(end as i64);
+    query.push(" and start + length > ").push_bind(offset as i64).push(" order by start");
+    let chunks: Vec<(i64, Vec<u8>)> = query.build_query_as().fetch_all(&mut *transaction).await?;
+    transaction.commit().await?;
+    let mut bytes = Vec::with_capacity((end - offset) as usize);
+    for (start, chunk) in chunks {
+        let start = start as u64;
+        let from = offset.saturating_sub(start) as usize;
+        let to = ((end - start) as usize).min(chunk.len());
+        bytes.extend_from_slice(&chunk[from..to]);
+    }
+    Ok(Some(LogPart { offset, bytes, length }))
+}
+
+pub(in crate::store) async fn lengths(pools: &Pools, logs: &[(EnvKey, DeploymentId)]) -> Result<Vec<u64>> {
+    let mut lengths = Vec::with_capacity(logs.len());
+    for (key, id) in logs {
+        let mut query = of_env("select length from logs", key);
+        query.push(" and deployment_id = ").push_bind(id.to_string());
+        let length: Option<(i64,)> = query.build_query_as().fetch_optional(&pools.readers).await?;
+        lengths.push(length.map_or(0, |(length,)| length as u64));
+    }
+    Ok(lengths)
+}

@@ -1,0 +1,398 @@
+//! Loads the part of an env that a group of requests touches, as [`EnvState`] describes it.
+//!
+//! Shared text: compiled once per engine. It only reads; `write.rs` holds the lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use shipboard_core::decide::{Deployment, DeploymentState, EnvState, KeyUse, Known, Request, WorkflowState};
+use shipboard_core::event::{DeploymentRow, WorkflowRow};
+use shipboard_core::id::{DeploymentId, Slug};
+use shipboard_core::report::{DEFAULT_SOURCE, Report, believed};
+use shipboard_core::status::Status;
+use shipboard_core::time::Timestamp;
+use shipboard_core::workflow::{Brief, EXPECTED_FROM, Link, RECENT, Stretch};
+use sqlx::{Database, QueryBuilder};
+
+use super::{Db, MAX_BINDS};
+use crate::store::{EnvKey, Result, StoreError};
+
+type Connection = <Db as Database>::Connection;
+
+/// Loads into `state` what `requests` touch. `state` comes with head and counts.
+pub(in crate::store) async fn load(
+    connection: &mut Connection,
+    key: &EnvKey,
+    requests: &[Request],
+    now: Timestamp,
+    mut state: EnvState,
+) -> Result<EnvState> {
+    load_keys(connection, key, requests, &mut state).await?;
+    load_identities(connection, key, requests, &mut state).await?;
+    load_deployments(connection, key, requests, &mut state).await?;
+    load_said(connection, key, requests, &mut state).await?;
+    for (slug, touched) in stirred(requests, &state, now) {
+        let workflow = load_workflow(connection, key, &slug, &touched).await?;
+        state.workflows.insert(slug, workflow);
+    }
+    Ok(state)
+}
+
+async fn load_keys(
+    connection: &mut Connection,
+    key: &EnvKey,
+    requests: &[Request],
+    state: &mut EnvState,
+) -> Result<()> {
+    let keys: Vec<&str> = requests
+        .iter()
+        .filter_map(|request| match request {
+            Request::Post { key: Some((key, _)), .. } => Some(key.as_str()),
+            _ => None,
+        })
+        .collect();
+    for keys in keys.chunks(MAX_BINDS - 2) {
+        let mut query = of_env("select key, body, deployment_id from idempotency_keys", key);
+        among(&mut query, "key", keys.iter().copied());
+        let found: Vec<(String, String, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
+        for (key, body, id) in found {
+            state.keys.insert(key, KeyUse { body, deployment_id: parse(&id)? });
+        }
+    }
+    Ok(())
+}
+
+/// The (source, external id) that a report would create a deployment for.
+fn identity(report: &Report) -> Option<(&str, &str)> {
+    let source = report.source.as_deref().unwrap_or(DEFAULT_SOURCE);
+    Some((source, report.external_id.as_deref()?))
+}
+
+async fn load_identities(
+    connection: &mut Connection,
+    key: &EnvKey,
+    requests: &[Request],
+    state: &mut EnvState,
+) -> Result<()> {
+    let identities: BTreeSet<(&str, &str)> = requests
+        .iter()
+        .filter_map(|request| match request {
+            Request::Post { report, .. } => identity(report),
+            _ => None,
+        })
+        .collect();
+    let identities: Vec<_> = identities.into_iter().collect();
+    for part in identities.chunks((MAX_BINDS - 2) / 2) {
+        for (select, is_tombstone) in [
+            ("select source, external_id, id from deployments", false),
+            ("select source, external_id, deployment_id from tombstones", true),
+        ] {
+            let mut query = of_env(select, key);
+            query.push(" and (source, external_id) in (");
+            query.push_values(part, |mut row, (source, external_id)| {
+                row.push_bind(*source).push_bind(*external_id);
+            });
+            query.push(")");
+            let found: Vec<(String, String, String)> =
+                query.build_query_as().fetch_all(&mut *connection).await?;
+            for (source, external_id, id) in found {
+                let known = if is_tombstone { Known::Deleted } else { Known::As(parse(&id)?) };
+                state.identities.insert((source, external_id), known);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn load_deployments(
+    connection: &mut Connection,
+    key: &EnvKey,
+    requests: &[Request],
+    state: &mut EnvState,
+) -> Result<()> {
+    let mut ids: BTreeSet<DeploymentId> = requests
+        .iter()
+        .filter_map(|request| match request {
+            Request::Patch { id, .. }
+            | Request::Lose { id, .. }
+            | Request::HasLog { id }
+            | Request::Delete { id } => Some(*id),
+            Request::Post { .. } | Request::DeleteWorkflow { .. } => None,
+        })
+        .collect();
+    ids.extend(state.identities.values().filter_map(|known| match known {
+        Known::As(id) => Some(*id),
+        Known::Deleted => None,
+    }));
+    ids.extend(state.keys.values().map(|used| used.deployment_id));
+    for request in requests {
+        if let Request::DeleteWorkflow { workflow } = request {
+            let mut query = of_env("select id from deployments", key);
+            query.push(" and workflow = ").push_bind(workflow.as_str());
+            let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *connection).await?;
+            for (id,) in found {
+                ids.insert(parse(&id)?);
+            }
+        }
+    }
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    for part in ids.chunks(MAX_BINDS - 2) {
+        let mut query = of_env("select row, state from deployments", key);
+        among(&mut query, "id", part.iter().map(String::as_str));
+        let found: Vec<(String, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
+        for (row, kept) in found {
+            let row: DeploymentRow = serde_json::from_str(&row)?;
+            let kept: DeploymentState = serde_json::from_str(&kept)?;
+            state.deployments.insert(row.id, Deployment { row: Arc::new(row), state: kept });
+        }
+        let mut query = of_env("select deployment_id from tombstones", key);
+        among(&mut query, "deployment_id", part.iter().map(String::as_str));
+        let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *connection).await?;
+        for (id,) in found {
+            state.deleted.insert(parse(&id)?);
+        }
+    }
+    Ok(())
+}
+
+/// Which of the dated reports are stored already.
+async fn load_said(
+    connection: &mut Connection,
+    key: &EnvKey,
+    requests: &[Request],
+    state: &mut EnvState,
+) -> Result<()> {
+    let mut asked: Vec<(String, String)> = Vec::new();
+    for request in requests {
+        let Some((deployment, report)) = target(request, state) else { continue };
+        if report.occurred_at.is_some() {
+            let source = report.source.clone().unwrap_or_else(|| deployment.row.source.clone());
+            let digest = Report { source: Some(source), ..report.clone() }.digest();
+            asked.push((deployment.row.id.to_string(), digest));
+        }
+    }
+    for part in asked.chunks((MAX_BINDS - 2) / 2) {
+        let mut query = of_env("select deployment_id, attempt, digest from reports", key);
+        query.push(" and dated and (deployment_id, digest) in (");
+        query.push_values(part, |mut row, (id, digest)| {
+            row.push_bind(id).push_bind(digest);
+        });
+        query.push(")");
+        let found: Vec<(String, i64, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
+        for (id, attempt, digest) in found {
+            state.said.insert((parse(&id)?, attempt as u32, digest));
+        }
+    }
+    Ok(())
+}
+
+/// The known deployment that a request reports on, and what it says.
+fn target<'a>(request: &'a Request, state: &'a EnvState) -> Option<(&'a Deployment, &'a Report)> {
+    match request {
+        Request::Patch { id, report } => Some((state.deployments.get(id)?, report)),
+        Request::Post { report, .. } => match state.identities.get(&owned(identity(report)?))? {
+            Known::As(id) => Some((state.deployments.get(id)?, report)),
+            Known::Deleted => None,
+        },
+        _ => None,
+    }
+}
+
+fn owned((source, external_id): (&str, &str)) -> (String, String) {
+    (source.to_owned(), external_id.to_owned())
+}
+
+/// What a group touches of one workflow.
+struct Touched {
+    /// The earliest moment it tells of: places before this stay as they are.
+    low: Timestamp,
+    /// How many deployments it touches, at most.
+    deployments: usize,
+    /// Versions it may bring into the chain.
+    versions: BTreeSet<String>,
+}
+
+/// The workflows whose chains the group may change.
+fn stirred(requests: &[Request], state: &EnvState, now: Timestamp) -> BTreeMap<Slug, Touched> {
+    let mut workflows: BTreeMap<Slug, Touched> = BTreeMap::new();
+    let mut touch = |slug: &Slug, low: Timestamp, version: Option<&String>| {
+        let touched = workflows.entry(slug.clone()).or_insert_with(|| Touched {
+            low,
+            deployments: 0,
+            versions: BTreeSet::new(),
+        });
+        touched.low = touched.low.min(low);
+        touched.deployments += 1;
+        touched.versions.extend(version.cloned());
+    };
+    let of = |deployment: &Deployment| {
+        let earliest = deployment.state.fold.earliest().unwrap_or(now);
+        earliest.min(deployment.row.created_at)
+    };
+    for request in requests {
+        match request {
+            Request::Post { report, .. } | Request::Patch { report, .. } => {
+                let told = believed(report.occurred_at, now);
+                match target(request, state) {
+                    Some((deployment, report)) if deployment.is_heartbeat(report) => {}
+                    Some((deployment, report)) => {
+                        let slug = &deployment.row.workflow_id;
+                        touch(slug, of(deployment).min(told), deployment.row.version.as_ref());
+                        touch(slug, told, report.details.version.as_ref());
+                    }
+                    None => {
+                        if let Some(slug) = &report.workflow {
+                            touch(slug, told, report.details.version.as_ref());
+                        }
+                    }
+                }
+            }
+            Request::Lose { id, .. } | Request::Delete { id } => {
+                if let Some(deployment) = state.deployments.get(id) {
+                    touch(&deployment.row.workflow_id, of(deployment), deployment.row.version.as_ref());
+                }
+            }
+            Request::DeleteWorkflow { workflow } => {
+                let rows = state.deployments.values();
+                for deployment in rows.filter(|deployment| deployment.row.workflow_id == *workflow) {
+                    touch(workflow, of(deployment), None);
+                }
+            }
+            Request::HasLog { .. } => {}
+        }
+    }
+    workflows
+}
+
+const BEFORE: &str = "select row, success_at, removed from deployments
+     where tenant = $1 and env = $2 and workflow = $3 and success_at is not null and success_at < $4
+     order by success_at desc, external_id desc, source desc limit 1";
+const LINKS: &str = "select row, success_at, removed from deployments
+     where tenant = $1 and env = $2 and workflow = $3 and placed_at >= $4";
+const NEWEST: &str = "select created_at, id, status, version from deployments
+     where tenant = $1 and env = $2 and workflow = $3 order by created_at desc, id desc limit $4";
+const DURATIONS: &str = "select duration_ms from deployments
+     where tenant = $1 and env = $2 and workflow = $3 and success_at is not null
+     order by success_at desc limit $4";
+
+async fn load_workflow(
+    connection: &mut Connection,
+    key: &EnvKey,
+    slug: &Slug,
+    touched: &Touched,
+) -> Result<WorkflowState> {
+    let (tenant, env, low) = (key.tenant.as_str(), key.env.as_str(), touched.low.as_millis());
+    let row: Option<(String,)> =
+        sqlx::query_as("select row from workflows where tenant = $1 and env = $2 and id = $3")
+            .bind(tenant)
+            .bind(env)
+            .bind(slug.as_str())
+            .fetch_optional(&mut *connection)
+            .await?;
+    let Some((row,)) = row else {
+        // The first deployment of its workflow: there is nothing else of it.
+        return Ok(WorkflowState::default());
+    };
+    let row: WorkflowRow = serde_json::from_str(&row)?;
+
+    let mut links = Vec::new();
+    let mut before = None;
+    for (sql, is_before) in [(BEFORE, true), (LINKS, false)] {
+        let found: Vec<(String, Option<i64>, bool)> = sqlx::query_as(sql)
+            .bind(tenant)
+            .bind(env)
+            .bind(slug.as_str())
+            .bind(low)
+            .fetch_all(&mut *connection)
+            .await?;
+        for (row, success_at, removed) in found {
+            let row: DeploymentRow = serde_json::from_str(&row)?;
+            let success_at = success_at.map(Timestamp::from_millis);
+            let link = Link { row: Arc::new(row), success_at, removed };
+            if is_before { before = Some(link) } else { links.push(link) }
+        }
+    }
+    let mut versions: BTreeSet<&str> = touched.versions.iter().map(String::as_str).collect();
+    versions.extend(links.iter().filter_map(|link: &Link| link.row.version.as_deref()));
+    let seen = seen_before(connection, key, slug, touched.low, &versions).await?;
+
+    let newest: Vec<(i64, String, String, Option<String>)> = sqlx::query_as(NEWEST)
+        .bind(tenant)
+        .bind(env)
+        .bind(slug.as_str())
+        .bind((RECENT + touched.deployments) as i64)
+        .fetch_all(&mut *connection)
+        .await?;
+    let newest = newest.into_iter().map(|(created_at, id, status, version)| {
+        let status = Status::parse(&status).ok_or_else(|| unexpected("status", &status))?;
+        Ok(Brief { created_at: Timestamp::from_millis(created_at), id: parse(&id)?, status, version })
+    });
+    let newest = newest.collect::<Result<_>>()?;
+
+    let durations: Vec<(Option<i64>,)> = sqlx::query_as(DURATIONS)
+        .bind(tenant)
+        .bind(env)
+        .bind(slug.as_str())
+        .bind(EXPECTED_FROM as i64)
+        .fetch_all(&mut *connection)
+        .await?;
+    Ok(WorkflowState {
+        row: Some(Arc::new(row)),
+        newest,
+        stretch: Stretch { before, seen, links },
+        durations: durations.into_iter().filter_map(|(duration,)| duration).collect(),
+    })
+}
+
+/// Which of these versions succeeded before the stretch.
+async fn seen_before(
+    connection: &mut Connection,
+    key: &EnvKey,
+    slug: &Slug,
+    low: Timestamp,
+    versions: &BTreeSet<&str>,
+) -> Result<BTreeSet<String>> {
+    let versions: Vec<&str> = versions.iter().copied().collect();
+    let mut seen = BTreeSet::new();
+    for part in versions.chunks(MAX_BINDS - 4) {
+        let mut query = of_env("select distinct version from deployments", key);
+        query.push(" and workflow = ").push_bind(slug.as_str());
+        query.push(" and success_at is not null and success_at < ").push_bind(low.as_millis());
+        among(&mut query, "version", part.iter().copied());
+        let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *connection).await?;
+        seen.extend(found.into_iter().map(|(version,)| version));
+    }
+    Ok(seen)
+}
+
+/// A query over one env's rows of a table.
+pub(super) fn of_env(select: &str, key: &EnvKey) -> QueryBuilder<Db> {
+    let mut query = QueryBuilder::new(select);
+    query.push(" where tenant = ").push_bind(key.tenant.as_str().to_owned());
+    query.push(" and env = ").push_bind(key.env.as_str().to_owned());
+    query
+}
+
+/// ` and column in (…)`
+pub(super) fn among<'a>(
+    query: &mut QueryBuilder<Db>,
+    column: &'static str,
+    values: impl Iterator<Item = &'a str>,
+) {
+    query.push(" and ").push(column).push(" in (");
+    let mut list = query.separated(", ");
+    values.for_each(|value| {
+        list.push_bind(value.to_owned());
+    });
+    query.push(")");
+}
+
+/// An id as the database keeps it.
+pub(super) fn parse<T: std::str::FromStr>(text: &str) -> Result<T> {
+    text.parse().map_err(|_| unexpected("id", text))
+}
+
+/// The database holds what this program never writes.
+pub(super) fn unexpected(what: &str, found: &str) -> StoreError {
+    StoreError::Broken(format!("unexpected {what} `{found}`").into())
+}

@@ -1,0 +1,302 @@
+//! The only writer: one task per active env takes all requests that wait and commits them as a group.
+//!
+//! It answers after the commit, then feeds this instance's board. Its work never depends on a client
+//! that is still there. Nothing here decides anything: that is `shipboard_core::decide`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use shipboard_core::decide::{Outcome, Refusal, Request};
+use shipboard_core::event::DeploymentRow;
+use shipboard_core::id::{DeploymentId, EventId};
+use shipboard_core::report::{DEFAULT_SOURCE, Report};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::board::Boards;
+use crate::clock;
+use crate::store::{Birth, EnvKey, Store, StoreError, Written};
+use crate::tasks::Tasks;
+
+/// Most requests in one transaction, unless a single batch brings more.
+const MAX_GROUP: usize = 1_000;
+/// Most jobs that wait for one env's writer; a reporter beyond that waits for its turn to wait.
+const MAX_WAITING: usize = 1_024;
+/// Reports of nothing but progress go at most this often; those that come meanwhile are merged.
+const PROGRESS_PACE: Duration = Duration::from_millis(250);
+/// A writer with nothing to do for so long ends.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// What became of one job's requests.
+#[derive(Debug)]
+pub struct Answer {
+    /// One for each request, in order.
+    pub outcomes: Vec<Result<Outcome, Refusal>>,
+    /// The rows of the deployments that the requests were taken for.
+    pub rows: HashMap<DeploymentId, Arc<DeploymentRow>>,
+    /// The env's head after it.
+    pub event_id: EventId,
+}
+
+/// Why a job was not done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The env does not exist, and is not created by reports.
+    #[error("there is no such environment")]
+    NoEnv,
+    /// The database did not do it.
+    #[error(transparent)]
+    Store(#[from] Arc<StoreError>),
+    /// The server is going away.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// Requests of one caller: they are committed together.
+struct Job {
+    requests: Vec<Request>,
+    birth: Option<Birth>,
+    answer: oneshot::Sender<Result<Answer, WriteError>>,
+}
+
+impl Job {
+    /// Nothing but progress: it may wait to be merged with more of the kind.
+    fn is_only_progress(&self) -> bool {
+        self.requests.iter().all(|request| match request {
+            Request::Patch { report, .. } => report.is_only_progress(),
+            Request::Post { report, key, .. } => {
+                key.is_none() && report.progress.is_some() && report.is_only_progress()
+            }
+            _ => false,
+        })
+    }
+
+    fn targets(&self) -> impl Iterator<Item = Target<'_>> {
+        self.requests.iter().filter_map(Target::of)
+    }
+}
+
+/// Which deployment a request means.
+#[derive(PartialEq)]
+enum Target<'a> {
+    Id(DeploymentId),
+    Identity(&'a str, &'a str),
+}
+
+impl<'a> Target<'a> {
+    fn of(request: &'a Request) -> Option<Self> {
+        let identity = |report: &'a Report| {
+            let source = report.source.as_deref().unwrap_or(DEFAULT_SOURCE);
+            Some(Self::Identity(source, report.external_id.as_deref()?))
+        };
+        match request {
+            Request::Post { report, .. } => identity(report),
+            Request::Patch { id, .. }
+            | Request::Lose { id, .. }
+            | Request::HasLog { id }
+            | Request::Delete { id } => Some(Self::Id(*id)),
+            Request::DeleteWorkflow { .. } => None,
+        }
+    }
+}
+
+/// The writers of this instance, one for each env that is being written to.
+#[derive(Clone)]
+pub struct Writers {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    boards: Arc<Boards>,
+    tasks: Tasks,
+    queues: Mutex<HashMap<EnvKey, mpsc::Sender<Job>>>,
+}
+
+impl std::fmt::Debug for Writers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writers").finish_non_exhaustive()
+    }
+}
+
+impl Writers {
+    /// No writers yet.
+    pub fn new(store: Store, boards: Arc<Boards>, tasks: Tasks) -> Self {
+        Self { shared: Arc::new(Shared { store, boards, tasks, queues: Mutex::default() }) }
+    }
+
+    /// Commits requests, together and in order, and answers after the commit. `birth` tells how the env
+    /// comes into being if it is new; without it, it has to be there.
+    pub async fn write(
+        &self,
+        key: &EnvKey,
+        requests: Vec<Request>,
+        birth: Option<Birth>,
+    ) -> Result<Answer, WriteError> {
+        let (answer, answered) = oneshot::channel();
+        let mut job = Job { requests, birth, answer };
+        // A writer that ends for want of work closes its queue first; the next one takes over.
+        loop {
+            match self.queue(key).send(job).await {
+                Ok(()) => break,
+                Err(refused) => job = refused.0,
+            }
+        }
+        answered.await.map_err(|_| WriteError::Stopping)?
+    }
+
+    fn queue(&self, key: &EnvKey) -> mpsc::Sender<Job> {
+        let mut queues = self.shared.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(queue) = queues.get(key).filter(|queue| !queue.is_closed()) {
+            return queue.clone();
+        }
+        let (queue, jobs) = mpsc::channel(MAX_WAITING);
+        queues.insert(key.clone(), queue.clone());
+        let writer =
+            Writer { shared: self.shared.clone(), key: key.clone(), jobs, held: Vec::new(), due: None };
+        self.shared.tasks.spawn(writer.run());
+        queue
+    }
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    key: EnvKey,
+    jobs: mpsc::Receiver<Job>,
+    /// Progress that waits to be merged.
+    held: Vec<Job>,
+    /// When progress may go again; `None`: at once.
+    due: Option<Instant>,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        loop {
+            let due = self.due.filter(|_| !self.held.is_empty());
+            let wait = due.unwrap_or_else(|| Instant::now() + IDLE);
+            let mut taken = Vec::new();
+            match tokio::time::timeout_at(wait, self.jobs.recv()).await {
+                Ok(Some(job)) => taken.push(job),
+                Ok(None) => break,
+                Err(_) if due.is_none() => self.jobs.close(),
+                Err(_) => {}
+            }
+            let mut size = taken.iter().map(|job| job.requests.len()).sum::<usize>();
+            while size < MAX_GROUP
+                && let Ok(job) = self.jobs.try_recv()
+            {
+                size += job.requests.len();
+                taken.push(job);
+            }
+            let group = self.pace(taken);
+            if !group.is_empty() {
+                self.commit(group).await;
+            }
+        }
+        let held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            self.commit(held).await;
+        }
+    }
+
+    /// Which jobs go now: all that say more than progress, and what progress waits of the same
+    /// deployments; the rest of it when it is due.
+    fn pace(&mut self, taken: Vec<Job>) -> Vec<Job> {
+        let now = Instant::now();
+        let (progress, mut group): (Vec<Job>, Vec<Job>) = taken.into_iter().partition(Job::is_only_progress);
+        self.held.extend(progress);
+        if self.held.is_empty() {
+            return group;
+        }
+        if self.due.is_none_or(|due| due <= now) {
+            self.due = Some(now + PROGRESS_PACE);
+            // Progress first: it was said before what overtakes it here.
+            let mut all = std::mem::take(&mut self.held);
+            all.append(&mut group);
+            return all;
+        }
+        if group.is_empty() {
+            return group;
+        }
+        let overtaken = |job: &mut Job| {
+            let wanted =
+                |target: Target<'_>| group.iter().flat_map(Job::targets).any(|other| other == target);
+            job.targets().any(wanted)
+        };
+        let mut all: Vec<Job> = self.held.extract_if(.., overtaken).collect();
+        all.append(&mut group);
+        all
+    }
+
+    async fn commit(&self, group: Vec<Job>) {
+        metrics::histogram!("shipboard_writer_group_size")
+            .record(group.iter().map(|job| job.requests.len()).sum::<usize>() as f64);
+        let requests: Vec<Request> = group.iter().flat_map(|job| job.requests.iter().cloned()).collect();
+        let birth = group.iter().find_map(|job| job.birth.clone());
+        match self.write(&requests, birth).await {
+            Ok(written) => self.answer(group, written),
+            Err(error @ (WriteError::NoEnv | WriteError::Stopping)) => refuse(group, &error),
+            // The whole database is away: nobody fares better alone.
+            Err(error) if is_unavailable(&error) || group.len() == 1 => refuse(group, &error),
+            Err(error) => {
+                tracing::warn!(env = %self.key, %error, "a group failed; its jobs are tried one by one");
+                for job in group {
+                    match self.write(&job.requests, job.birth.clone()).await {
+                        Ok(written) => self.answer(vec![job], written),
+                        Err(error) => refuse(vec![job], &error),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn write(&self, requests: &[Request], birth: Option<Birth>) -> Result<Written, WriteError> {
+        let started = Instant::now();
+        let birth = birth.map(|birth| {
+            let epoch = self.shared.boards.proposed_epoch(&self.key).unwrap_or(birth.epoch);
+            Birth { epoch, ..birth }
+        });
+        let written = self.shared.store.write(&self.key, requests, birth.as_ref(), clock::now()).await;
+        metrics::histogram!("shipboard_commit_seconds").record(started.elapsed().as_secs_f64());
+        let mut written = written.map_err(Arc::new)?.ok_or(WriteError::NoEnv)?;
+        let events = std::mem::take(&mut written.decision.events);
+        for event in &events {
+            metrics::counter!("shipboard_events_total", "type" => event.change.type_name()).increment(1);
+        }
+        if let Some(board) = self.shared.boards.offer(&self.key, &written.epoch, events) {
+            self.shared.tasks.spawn(async move {
+                if let Err(error) = board.catch_up().await {
+                    tracing::warn!(env = %board.key(), %error, "a board could not catch up yet");
+                }
+            });
+        }
+        Ok(written)
+    }
+
+    fn answer(&self, group: Vec<Job>, written: Written) {
+        let event_id = written.decision.head;
+        let rows: HashMap<_, _> = written.rows.into_iter().map(|row| (row.id, row)).collect();
+        let mut outcomes = written.decision.outcomes.into_iter();
+        for job in group {
+            let outcomes: Vec<_> = outcomes.by_ref().take(job.requests.len()).collect();
+            let own = outcomes.iter().flatten().filter_map(|outcome| match outcome {
+                Outcome::Created(id) | Outcome::Known(id) => Some((*id, rows.get(id)?.clone())),
+                Outcome::Deleted => None,
+            });
+            let rows = own.collect();
+            // Whoever asked may have left; what was asked is done all the same.
+            let _ = job.answer.send(Ok(Answer { outcomes, rows, event_id }));
+        }
+    }
+}
+
+fn is_unavailable(error: &WriteError) -> bool {
+    matches!(error, WriteError::Store(error) if matches!(**error, StoreError::Unavailable(_)))
+}
+
+fn refuse(group: Vec<Job>, error: &WriteError) {
+    for job in group {
+        let _ = job.answer.send(Err(error.clone()));
+    }
+}
