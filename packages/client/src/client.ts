@@ -1,0 +1,72 @@
+// The package's front: one client per page, which hands out a store for each scope and keeps streams open
+// only while somebody listens. What a store does inside is store.ts, what a stream does is connection.ts.
+
+import type { Api, ProblemError } from "./api";
+import type { Clock } from "./clock";
+import type { Environment } from "./environment";
+import type { Link } from "./link";
+import type { DeploymentsScope, DetailsScope, LogScope } from "./scope";
+import type { AnyState, DeploymentsState, DetailsState, LogState } from "./state";
+import type { StreamCounters } from "./stream";
+import type { Carrier } from "./streams";
+
+/** What of a scope a listener wants to hear of. `row` and `workflow` take an id. */
+export type Topic =
+  | "any"
+  | "order"
+  | "workflow_order"
+  | "counts"
+  | "link"
+  | "paging"
+  | `row ${string}`
+  | `workflow ${string}`;
+
+/** The live state of one scope. Its stream is open while it has a listener, and a while longer. */
+export interface ScopeStore<State extends AnyState> {
+  readonly key: string;
+  get(): State;
+  link(): Link;
+  /** Calls back after the topic changed, at most once per frame; returns what stops it. */
+  subscribe(topic: Topic, listener: () => void): () => void;
+}
+
+/** How loading more rows goes. */
+export interface Paging {
+  readonly loading: boolean;
+  readonly error: ProblemError | null;
+}
+
+/** The live deployments of an env, with or without a filter. */
+export interface DeploymentsStore extends ScopeStore<DeploymentsState> {
+  paging(): Paging;
+  /** Loads the next page and joins it with what the stream says meanwhile. Never rejects: see `paging`. */
+  loadMore(): Promise<void>;
+}
+
+/** One client serves a whole page. */
+export interface ShipboardClient {
+  readonly api: Api;
+  readonly clock: Clock;
+  deployments(scope: DeploymentsScope): DeploymentsStore;
+  details(scope: DetailsScope): ScopeStore<DetailsState>;
+  log(scope: LogScope): ScopeStore<LogState>;
+  /** Applies and tells everything that has come by now: for a person's action, which shall not wait. */
+  flush(): void;
+  /** A person asks again: streams that stopped or wait connect at once. */
+  retry(): void;
+  /** What streams have met: messages of unknown type, malformed ones, and connections made. */
+  counters(): Readonly<StreamCounters>;
+  /** Ends all streams and timers. */
+  close(): void;
+}
+
+/** How a client is made. */
+export interface ClientOptions {
+  /** Where the server is, without a slash at the end; empty is the page's own origin. */
+  readonly baseUrl?: string;
+  readonly environment?: Environment;
+  /** Whether scopes of one tenant share a stream; on unless set. */
+  readonly multiplex?: boolean;
+  /** Lets the browser's tabs share their streams: `acrossTabs(browserTabs())` of the entry `./tabs`. */
+  readonly share?: (own: Carrier) => Carrier;
+}
