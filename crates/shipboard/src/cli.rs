@@ -8,8 +8,11 @@ use clap::{Parser, Subcommand};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::admin::{self, DatabaseArgs, HookCommand, TenantCommand, TokenCommand};
 use crate::app::{self, StartError};
+use crate::check;
 use crate::config::{Config, EXAMPLE, ServeArgs};
+use crate::store::Store;
 
 /// The live deployments board: takes reports, keeps them, shows every browser the same.
 #[derive(Debug, Parser)]
@@ -31,6 +34,17 @@ enum Command {
     },
     /// Print an example of shipboard.toml, with every key's default
     Config,
+    /// Create and list tenants
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Create, list and revoke tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Create, list and revoke webhooks' secrets
+    #[command(subcommand)]
+    Hook(HookCommand),
+    /// Recount everything from the reports, and compare; exits 1 and lists what differs
+    Check(DatabaseArgs),
 }
 
 /// Does what the command line says.
@@ -41,11 +55,31 @@ pub async fn run(cli: Cli) -> Result<ExitCode, StartError> {
             serve(config).await?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Tenant(command) => admin::tenant(command).await.map(|()| ExitCode::SUCCESS),
+        Command::Token(command) => admin::token(command).await.map(|()| ExitCode::SUCCESS),
+        Command::Hook(command) => admin::hook(command).await.map(|()| ExitCode::SUCCESS),
+        Command::Check(DatabaseArgs { database }) => check(&database).await,
         Command::Config => {
             std::io::stdout().write_all(EXAMPLE.as_bytes())?;
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+async fn check(database: &str) -> Result<ExitCode, StartError> {
+    if let Some(path) = database.strip_prefix("sqlite:").filter(|path| !std::path::Path::new(path).exists()) {
+        return Err(format!("--database: there is no file {path}").into());
+    }
+    let store = Store::open(database).await?;
+    let checked = check::check(&store).await?;
+    store.close().await;
+    let mut out = std::io::stdout();
+    for difference in &checked.differences {
+        writeln!(out, "{difference}")?;
+    }
+    let (envs, deployments, found) = (checked.envs, checked.deployments, checked.differences.len());
+    writeln!(out, "{envs} environments, {deployments} deployments: {found} differences")?;
+    Ok(if checked.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Serves until SIGTERM or SIGINT, and then until all is done.

@@ -1,8 +1,10 @@
 //! The shell around `shipboard-core`: every side effect of Shipboard, in one binary.
 
 pub mod access;
+pub mod admin;
 pub mod app;
 pub mod board;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;

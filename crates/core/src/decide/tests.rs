@@ -267,6 +267,22 @@ fn a_sign_of_life_in_the_group_that_takes_it_for_lost_counts_at_its_own_moment()
 }
 
 #[test]
+fn a_second_report_on_what_the_group_makes_may_take_it_before_what_is_there() {
+    let mut env = env(&["b success @2 v1", "c success @3 v2"]);
+    let first = env.post("a", "running @5 v2");
+    // It names no workflow, and the database knows no deployment of its name yet.
+    let second = match env.post("a", "success @1") {
+        Request::Post { report, new_id, key } => {
+            Request::Post { report: Box::new(Report { workflow: None, ..*report }), new_id, key }
+        }
+        other => unreachable!("{other:?}"),
+    };
+    env.take(&[first, second]);
+    let judged = ["a", "b", "c"].map(|name| env.judged(name));
+    assert_eq!(judged, ["deploy? superseded", "deploy? rolled_back after a", "rollback? current after b"]);
+}
+
+#[test]
 fn deletion_leaves_a_tombstone_and_its_events() {
     let mut env = env(&["a success @1 v1", "b running @2"]);
     let id = env.id("b");

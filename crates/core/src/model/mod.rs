@@ -90,7 +90,7 @@ impl Model {
         let mut anywhere = Timestamp::from_millis(i64::MAX);
         // Workflows that may have to be judged. Signs of life alone change no row but their own.
         let mut stirred: BTreeSet<Slug> = BTreeSet::new();
-        // Versions the group may bring into a chain.
+        // Versions the group may bring into a chain, beside those of the links themselves.
         let mut versions: BTreeSet<String> = BTreeSet::new();
 
         for request in requests {
@@ -107,7 +107,6 @@ impl Model {
                 let workflow = &deployment.row.workflow_id;
                 lower(workflow, deployment.row.created_at);
                 lower(workflow, deployment.state.fold.earliest().expect("a stored deployment has reports"));
-                versions.extend(deployment.row.version.clone());
                 state.deployments.insert(*id, deployment.clone());
             }
             let (Request::Post { report, .. } | Request::Patch { report, .. }) = request else {
@@ -352,6 +351,9 @@ fn assert_sound(before: &Model, decision: &Decision, after: &Model) {
             }
             Change::CountsUpdate(update) => assert_eq!(update.counts, after.counts),
         }
+    }
+    for (id, _) in &decision.reports {
+        assert!(after.deployments.contains_key(id), "no report is stored of what is not");
     }
     // Nothing changes unseen: whoever applies the events knows every row.
     for (id, held) in &after.deployments {

@@ -246,6 +246,8 @@ fn an_expected_duration_is_set_when_a_deployment_first_runs_and_kept() {
     assert_eq!(env.row("d").expected_ms, None, "it does not run yet");
     env.tell(&["d running @8"]);
     assert_eq!(env.row("d").expected_ms, Some(2_000));
-    env.tell(&["e running @8", "e success @9", "d success @10", "d 2: running @11"]);
-    assert_eq!(env.row("d").expected_ms, Some(2_000));
+    env.tell(&["e running @8", "e success @20", "f running @8", "f success @30", "g running @31"]);
+    assert_eq!(env.row("g").expected_ms, Some(3_000));
+    env.tell(&["d failed @32", "d 2: queued @33", "d 2: running @34"]);
+    assert_eq!(env.row("d").expected_ms, Some(2_000), "kept over its attempts");
 }

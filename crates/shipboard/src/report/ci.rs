@@ -64,11 +64,16 @@ fn github(var: &impl Fn(&str) -> Option<String>) -> Facts {
     let page = repository.as_ref().map(|repository| format!("{server}/{repository}"));
     let is_tag = var("GITHUB_REF_TYPE").as_deref() == Some("tag");
     let reference = var("GITHUB_HEAD_REF").or_else(|| var("GITHUB_REF_NAME")).or_else(|| {
-        var("GITHUB_REF").map(|it| it.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/").to_owned())
+        var("GITHUB_REF")
+            .map(|it| it.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/").to_owned())
     });
     Facts {
         source: "github-actions",
-        run: identity(&[var("GITHUB_REPOSITORY_ID").or_else(|| repository.clone()), run.clone(), var("GITHUB_JOB")]),
+        run: identity(&[
+            var("GITHUB_REPOSITORY_ID").or_else(|| repository.clone()),
+            run.clone(),
+            var("GITHUB_JOB"),
+        ]),
         attempt: number(var("GITHUB_RUN_ATTEMPT")),
         sha: var("GITHUB_SHA"),
         tag: reference.clone().filter(|_| is_tag),
@@ -167,7 +172,8 @@ fn azure(var: &impl Fn(&str) -> Option<String>) -> Facts {
         attempt: tries.into_iter().flatten().max(),
         sha: var("BUILD_SOURCEVERSION"),
         tag: branch.as_deref().and_then(|it| it.strip_prefix("refs/tags/")).map(str::to_owned),
-        reference: branch.map(|it| it.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/").to_owned()),
+        reference: branch
+            .map(|it| it.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/").to_owned()),
         commit_message: var("BUILD_SOURCEVERSIONMESSAGE"),
         author: var("BUILD_SOURCEVERSIONAUTHOR"),
         actor: var("BUILD_REQUESTEDFOR"),
@@ -232,7 +238,8 @@ fn codebuild(var: &impl Fn(&str) -> Option<String>) -> Facts {
         run: identity(&[var("CODEBUILD_BUILD_ID")]),
         sha: var("CODEBUILD_RESOLVED_SOURCE_VERSION"),
         tag: reference.as_deref().and_then(|it| it.strip_prefix("refs/tags/")).map(str::to_owned),
-        reference: reference.map(|it| it.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/").to_owned()),
+        reference: reference
+            .map(|it| it.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/").to_owned()),
         actor: last_part(var("CODEBUILD_WEBHOOK_ACTOR_ACCOUNT_ID").or_else(|| var("CODEBUILD_INITIATOR"))),
         url: var("CODEBUILD_PUBLIC_BUILD_URL").or_else(|| var("CODEBUILD_BUILD_URL")),
         workflow: var("CODEBUILD_BUILD_ID").and_then(|id| id.split(':').next().map(str::to_owned)),
@@ -285,88 +292,158 @@ mod tests {
     fn eleven_ci_systems_are_known_by_their_variables() {
         check(
             &[
-                ("GITHUB_ACTIONS", "true"), ("GITHUB_REPOSITORY", "harbour/crane"), ("GITHUB_REPOSITORY_ID", "77"),
-                ("GITHUB_RUN_ID", "500"), ("GITHUB_RUN_ATTEMPT", "2"), ("GITHUB_JOB", "deploy"), ("GITHUB_SHA", "abc"),
-                ("GITHUB_REF_NAME", "main"), ("GITHUB_REF_TYPE", "branch"), ("GITHUB_HEAD_REF", ""),
-                ("GITHUB_ACTOR", "mara"), ("GITHUB_TRIGGERING_ACTOR", "joost"),
+                ("GITHUB_ACTIONS", "true"),
+                ("GITHUB_REPOSITORY", "harbour/crane"),
+                ("GITHUB_REPOSITORY_ID", "77"),
+                ("GITHUB_RUN_ID", "500"),
+                ("GITHUB_RUN_ATTEMPT", "2"),
+                ("GITHUB_JOB", "deploy"),
+                ("GITHUB_SHA", "abc"),
+                ("GITHUB_REF_NAME", "main"),
+                ("GITHUB_REF_TYPE", "branch"),
+                ("GITHUB_HEAD_REF", ""),
+                ("GITHUB_ACTOR", "mara"),
+                ("GITHUB_TRIGGERING_ACTOR", "joost"),
                 ("GITHUB_SERVER_URL", "https://git.example"),
             ],
-            ("github-actions", "77/500/deploy", Some(2), "abc", "main", Some("joost"),
-                Some("https://git.example/harbour/crane/actions/runs/500")),
+            (
+                "github-actions",
+                "77/500/deploy",
+                Some(2),
+                "abc",
+                "main",
+                Some("joost"),
+                Some("https://git.example/harbour/crane/actions/runs/500"),
+            ),
         );
         check(
             &[
-                ("GITLAB_CI", "true"), ("CI_JOB_ID", "31"), ("CI_PIPELINE_ID", "3"), ("CI_COMMIT_SHA", "abc"),
-                ("CI_COMMIT_REF_NAME", "main"), ("GITLAB_USER_LOGIN", "mara"), ("CI_JOB_URL", "https://gl.example/31"),
+                ("GITLAB_CI", "true"),
+                ("CI_JOB_ID", "31"),
+                ("CI_PIPELINE_ID", "3"),
+                ("CI_COMMIT_SHA", "abc"),
+                ("CI_COMMIT_REF_NAME", "main"),
+                ("GITLAB_USER_LOGIN", "mara"),
+                ("CI_JOB_URL", "https://gl.example/31"),
             ],
             ("gitlab-ci", "31", None, "abc", "main", Some("mara"), Some("https://gl.example/31")),
         );
         check(
             &[
-                ("BUILDKITE", "true"), ("BUILDKITE_BUILD_ID", "b1"), ("BUILDKITE_STEP_ID", "s1"),
-                ("BUILDKITE_RETRY_COUNT", "1"), ("BUILDKITE_COMMIT", "abc"), ("BUILDKITE_BRANCH", "main"),
-                ("BUILDKITE_BUILD_URL", "https://bk.example/1"), ("BUILDKITE_BUILD_CREATOR", "mara"),
+                ("BUILDKITE", "true"),
+                ("BUILDKITE_BUILD_ID", "b1"),
+                ("BUILDKITE_STEP_ID", "s1"),
+                ("BUILDKITE_RETRY_COUNT", "1"),
+                ("BUILDKITE_COMMIT", "abc"),
+                ("BUILDKITE_BRANCH", "main"),
+                ("BUILDKITE_BUILD_URL", "https://bk.example/1"),
+                ("BUILDKITE_BUILD_CREATOR", "mara"),
             ],
             ("buildkite", "b1/s1", Some(2), "abc", "main", Some("mara"), Some("https://bk.example/1")),
         );
         check(
             &[
-                ("CIRCLECI", "true"), ("CIRCLE_WORKFLOW_ID", "w1"), ("CIRCLE_JOB", "deploy"), ("CIRCLE_SHA1", "abc"),
-                ("CIRCLE_BRANCH", "main"), ("CIRCLE_USERNAME", "mara"), ("CIRCLE_BUILD_URL", "https://cc.example/1"),
+                ("CIRCLECI", "true"),
+                ("CIRCLE_WORKFLOW_ID", "w1"),
+                ("CIRCLE_JOB", "deploy"),
+                ("CIRCLE_SHA1", "abc"),
+                ("CIRCLE_BRANCH", "main"),
+                ("CIRCLE_USERNAME", "mara"),
+                ("CIRCLE_BUILD_URL", "https://cc.example/1"),
             ],
             ("circleci", "w1/deploy", None, "abc", "main", Some("mara"), Some("https://cc.example/1")),
         );
         check(
             &[
-                ("BITBUCKET_BUILD_NUMBER", "12"), ("BITBUCKET_REPO_FULL_NAME", "harbour/crane"),
-                ("BITBUCKET_STEP_RUN_NUMBER", "3"), ("BITBUCKET_COMMIT", "abc"), ("BITBUCKET_BRANCH", "main"),
+                ("BITBUCKET_BUILD_NUMBER", "12"),
+                ("BITBUCKET_REPO_FULL_NAME", "harbour/crane"),
+                ("BITBUCKET_STEP_RUN_NUMBER", "3"),
+                ("BITBUCKET_COMMIT", "abc"),
+                ("BITBUCKET_BRANCH", "main"),
             ],
-            ("bitbucket", "harbour/crane/12", Some(3), "abc", "main", None,
-                Some("https://bitbucket.org/harbour/crane/pipelines/results/12")),
+            (
+                "bitbucket",
+                "harbour/crane/12",
+                Some(3),
+                "abc",
+                "main",
+                None,
+                Some("https://bitbucket.org/harbour/crane/pipelines/results/12"),
+            ),
         );
         check(
             &[
-                ("TF_BUILD", "True"), ("BUILD_BUILDID", "9"), ("SYSTEM_JOBNAME", "deploy"), ("SYSTEM_JOBATTEMPT", "1"),
-                ("SYSTEM_STAGEATTEMPT", "2"), ("BUILD_SOURCEVERSION", "abc"), ("BUILD_SOURCEBRANCH", "refs/heads/main"),
-                ("BUILD_REQUESTEDFOR", "Mara"), ("SYSTEM_COLLECTIONURI", "https://az.example/harbour/"),
+                ("TF_BUILD", "True"),
+                ("BUILD_BUILDID", "9"),
+                ("SYSTEM_JOBNAME", "deploy"),
+                ("SYSTEM_JOBATTEMPT", "1"),
+                ("SYSTEM_STAGEATTEMPT", "2"),
+                ("BUILD_SOURCEVERSION", "abc"),
+                ("BUILD_SOURCEBRANCH", "refs/heads/main"),
+                ("BUILD_REQUESTEDFOR", "Mara"),
+                ("SYSTEM_COLLECTIONURI", "https://az.example/harbour/"),
                 ("SYSTEM_TEAMPROJECT", "crane"),
             ],
-            ("azure-pipelines", "9/deploy", Some(2), "abc", "main", Some("Mara"),
-                Some("https://az.example/harbour/crane/_build/results?buildId=9")),
+            (
+                "azure-pipelines",
+                "9/deploy",
+                Some(2),
+                "abc",
+                "main",
+                Some("Mara"),
+                Some("https://az.example/harbour/crane/_build/results?buildId=9"),
+            ),
         );
         check(
             &[
-                ("DRONE", "true"), ("DRONE_REPO", "harbour/crane"), ("DRONE_BUILD_NUMBER", "5"),
-                ("DRONE_COMMIT_SHA", "abc"), ("DRONE_BRANCH", "main"), ("DRONE_COMMIT_AUTHOR", "mara"),
+                ("DRONE", "true"),
+                ("DRONE_REPO", "harbour/crane"),
+                ("DRONE_BUILD_NUMBER", "5"),
+                ("DRONE_COMMIT_SHA", "abc"),
+                ("DRONE_BRANCH", "main"),
+                ("DRONE_COMMIT_AUTHOR", "mara"),
                 ("DRONE_BUILD_LINK", "https://dr.example/5"),
             ],
             ("drone", "harbour/crane/5", None, "abc", "main", Some("mara"), Some("https://dr.example/5")),
         );
         check(
             &[
-                ("TRAVIS", "true"), ("TRAVIS_JOB_ID", "8"), ("TRAVIS_COMMIT", "abc"), ("TRAVIS_BRANCH", "main"),
+                ("TRAVIS", "true"),
+                ("TRAVIS_JOB_ID", "8"),
+                ("TRAVIS_COMMIT", "abc"),
+                ("TRAVIS_BRANCH", "main"),
                 ("TRAVIS_JOB_WEB_URL", "https://tr.example/8"),
             ],
             ("travis-ci", "8", None, "abc", "main", None, Some("https://tr.example/8")),
         );
         check(
             &[
-                ("TEAMCITY_VERSION", "2026"), ("BUILD_NUMBER", "4"), ("TEAMCITY_PROJECT_NAME", "Crane"),
-                ("TEAMCITY_BUILDCONF_NAME", "Ship"), ("BUILD_VCS_NUMBER", "abc"), ("BUILD_URL", "https://tc.example/4"),
+                ("TEAMCITY_VERSION", "2026"),
+                ("BUILD_NUMBER", "4"),
+                ("TEAMCITY_PROJECT_NAME", "Crane"),
+                ("TEAMCITY_BUILDCONF_NAME", "Ship"),
+                ("BUILD_VCS_NUMBER", "abc"),
+                ("BUILD_URL", "https://tc.example/4"),
             ],
             ("teamcity", "Crane/Ship/4", None, "abc", "", None, Some("https://tc.example/4")),
         );
         check(
             &[
-                ("CODEBUILD_BUILD_ID", "crane:1"), ("CODEBUILD_RESOLVED_SOURCE_VERSION", "abc"),
-                ("CODEBUILD_WEBHOOK_HEAD_REF", "refs/heads/main"), ("CODEBUILD_INITIATOR", "pipeline/mara"),
+                ("CODEBUILD_BUILD_ID", "crane:1"),
+                ("CODEBUILD_RESOLVED_SOURCE_VERSION", "abc"),
+                ("CODEBUILD_WEBHOOK_HEAD_REF", "refs/heads/main"),
+                ("CODEBUILD_INITIATOR", "pipeline/mara"),
             ],
             ("codebuild", "crane:1", None, "abc", "main", Some("mara"), None),
         );
         check(
             &[
-                ("JENKINS_URL", "https://je.example"), ("BUILD_TAG", "jenkins-crane-7"), ("GIT_COMMIT", "abc"),
-                ("GIT_BRANCH", "origin/main"), ("BUILD_URL", "https://je.example/7/"), ("BUILD_USER_ID", "mara"),
+                ("JENKINS_URL", "https://je.example"),
+                ("BUILD_TAG", "jenkins-crane-7"),
+                ("GIT_COMMIT", "abc"),
+                ("GIT_BRANCH", "origin/main"),
+                ("BUILD_URL", "https://je.example/7/"),
+                ("BUILD_USER_ID", "mara"),
             ],
             ("jenkins", "jenkins-crane-7", None, "abc", "main", Some("mara"), Some("https://je.example/7/")),
         );

@@ -312,7 +312,10 @@ mod tests {
     #[test]
     fn a_server_is_an_http_url_and_loses_its_last_slash() {
         assert_eq!(client("http://127.0.0.1:7700/", None).unwrap().server(), "http://127.0.0.1:7700");
-        assert_eq!(client("https://ship.example/board", None).unwrap().server(), "https://ship.example/board");
+        assert_eq!(
+            client("https://ship.example/board", None).unwrap().server(),
+            "https://ship.example/board"
+        );
         for bad in ["", "ship.example", "ftp://ship.example", "127.0.0.1:7700"] {
             assert!(matches!(client(bad, None), Err(ClientError::Server(_))), "{bad}");
         }
@@ -327,7 +330,8 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_short_line() {
-        let problem = Problem { detail: Some(format!("a\nb\u{1b}{}", "x".repeat(999))), ..Problem::default() };
+        let problem =
+            Problem { detail: Some(format!("a\nb\u{1b}{}", "x".repeat(999))), ..Problem::default() };
         let reason = problem.reason();
         assert!(reason.starts_with("a b x"), "{reason}");
         assert_eq!(reason.chars().count(), MAX_REASON_CHARS);

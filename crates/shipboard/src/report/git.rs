@@ -25,12 +25,13 @@ pub(super) struct Commit {
 /// Asks about a commit, `HEAD` unless another is known.
 pub(super) async fn commit(sha: Option<&str>) -> Commit {
     let revision = sha.unwrap_or("HEAD");
+    let at = format!("--points-at={revision}");
     let (shown, branch, tag, user, folder) = tokio::join!(
-        ask(&["log", "-1", "--no-show-signature", "--format=%H%n%an%n%B", "--end-of-options", revision]),
-        ask(&["symbolic-ref", "--short", "--quiet", "HEAD"]),
-        ask(&["tag", &format!("--points-at={revision}")]),
-        ask(&["config", "user.name"]),
-        ask(&["rev-parse", "--show-toplevel"]),
+        ask(["log", "-1", "--no-show-signature", "--format=%H%n%an%n%B", "--end-of-options", revision]),
+        ask(["symbolic-ref", "--short", "--quiet", "HEAD"]),
+        ask(["tag", &at]),
+        ask(["config", "user.name"]),
+        ask(["rev-parse", "--show-toplevel"]),
     );
     let first_line = |text: Option<String>| {
         text.and_then(|text| text.lines().next().map(str::to_owned)).filter(|line| !line.is_empty())
@@ -47,7 +48,7 @@ fn parse(shown: &str) -> Commit {
     Commit { sha: next(), author: next(), message: next(), ..Commit::default() }
 }
 
-async fn ask(arguments: &[&str]) -> Option<String> {
+async fn ask<const N: usize>(arguments: [&str; N]) -> Option<String> {
     let mut command = Command::new("git");
     command.args(arguments).env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0");
     command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);

@@ -21,10 +21,10 @@ use std::process::ExitCode;
 
 use shipboard_core::id::Slug;
 
+use self::client::Client;
 pub use self::import::ImportArgs;
 pub use self::run::RunArgs;
 pub use self::script::{FinishArgs, StartArgs, UpdateArgs};
-use self::client::Client;
 use crate::foreign::name;
 
 /// The commands that report.

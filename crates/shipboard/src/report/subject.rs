@@ -40,7 +40,7 @@ pub(super) struct Facts {
 
 /// What is deployed. All of it is filled in from the CI's variables, else from git, where it is not given.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct About {
+pub(super) struct About {
     /// What is deployed: a service, a site [default: the repository's name]
     #[arg(long, env = "SHIPBOARD_WORKFLOW")]
     pub workflow: Option<String>,
@@ -113,7 +113,8 @@ impl About {
         let tag = if in_ci { &facts.tag } else { &commit.tag };
         let short = sha.as_ref().map(|sha| sha.chars().take(SHORT_SHA).collect());
         let workflow = self.workflow(around);
-        let message = facts.commit_message.as_deref().or(commit.message.as_deref().filter(|_| of_this_commit));
+        let message =
+            facts.commit_message.as_deref().or(commit.message.as_deref().filter(|_| of_this_commit));
         let branch = if in_ci { &None } else { &commit.branch };
         let attempt = self.attempt.map(|attempt| i64::from(attempt.get())).or(facts.attempt);
         ReportBody {
@@ -143,7 +144,12 @@ impl About {
     fn workflow(&self, around: &Surroundings) -> Slug {
         let folder = std::env::current_dir().ok();
         let folder = folder.as_deref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
-        let known = [self.workflow.as_deref(), around.facts.workflow.as_deref(), around.commit.folder.as_deref(), folder];
+        let known = [
+            self.workflow.as_deref(),
+            around.facts.workflow.as_deref(),
+            around.commit.folder.as_deref(),
+            folder,
+        ];
         Slug::from_foreign(known.into_iter().find_map(name).unwrap_or("deployment"))
     }
 

@@ -1,1 +1,9 @@
+//! Tests of the real server: the built binary, on a port of its own, with a database of its own.
 
+mod check;
+mod doors;
+mod faults;
+mod harness;
+mod live;
+mod rest;
+mod stream;

@@ -1,0 +1,73 @@
+# The project's three commands are run, test and build. Each installs what it needs and says so.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Tests are cargo-nextest's where it is present, cargo's own otherwise; both mean the same tests.
+NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
+CARGO_TEST := $(if $(NEXTEST),cargo nextest run --no-fail-fast,cargo test)
+
+.PHONY: help
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: run
+run: build ## Build, and start the demo: a server with a lively fleet
+	./target/release/shipboard demo
+
+.PHONY: build
+build: web ## Leave target/release/shipboard, with the web app inside
+	cargo build --release --locked -p shipboard
+
+.PHONY: test
+test: lint test-rust test-web test-browser ## Pass every test
+
+.PHONY: lint
+lint: web ## Formatting, lints and types, of both languages
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	npm run --silent lint
+	npm run --silent typecheck
+
+.PHONY: test-rust
+test-rust: web ## Tests of the core and the server
+	$(CARGO_TEST) --workspace --locked
+
+.PHONY: test-web
+test-web: node_modules/.installed ## Tests of the client package and the web app
+	npm run --silent test
+
+.PHONY: test-browser
+test-browser: web chromium ## Tests in a real browser, against the real server
+	cargo build --locked -p shipboard
+	npm run --silent e2e --workspace web
+
+.PHONY: generate
+generate: ## Write what is generated anew: the client's types and the shared vectors
+	UPDATE_GENERATED=1 cargo test --locked -p shipboard-core
+
+.PHONY: web
+web: web/dist/index.html
+
+web/dist/index.html: node_modules/.installed $(shell find web packages/client -type f \
+		-not -path '*/node_modules/*' -not -path 'web/dist/*' -not -path 'web/e2e/*' 2>/dev/null)
+	@echo "make: building the web app"
+	npm run --silent build
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json packages/client/package.json web/package.json
+	@echo "make: installing npm packages by the lockfile"
+	npm ci --no-fund --no-audit
+	@touch $@
+
+.PHONY: chromium
+chromium:
+	@if command -v chromium >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "make: the browser tests need Chromium: install Debian's package chromium (as root: apt-get install chromium)"; \
+		exit 1; \
+	fi; \
+	echo "make: installing Chromium from Debian's packages"; \
+	apt-get update -qq; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null

@@ -1,0 +1,245 @@
+//! `shipboard tenant|token|hook`: who may come in. Works on the database, beside a running server,
+//! which takes notice within seconds.
+
+use std::io::Write as _;
+
+use clap::{Args, Subcommand};
+use shipboard_core::id::Slug;
+use shipboard_core::time::Timestamp;
+
+use crate::app::StartError;
+use crate::config::Span;
+use crate::hooks::github;
+use crate::store::{Hook, Role, Store, Token};
+use crate::{access, clock, envs};
+
+/// The database these commands work on.
+#[derive(Clone, Debug, Args)]
+pub struct DatabaseArgs {
+    /// The database: sqlite:PATH
+    #[arg(long, env = "SHIPBOARD_DATABASE", default_value = "sqlite:shipboard.db")]
+    pub database: String,
+}
+
+/// Tenants.
+#[derive(Debug, Subcommand)]
+pub enum TenantCommand {
+    /// Create a tenant
+    Create {
+        /// Its slug: 1 to 63 of a-z, 0-9, '.', '_' and '-'
+        slug: Slug,
+        /// What people call it
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "described where it is defined")]
+        database: DatabaseArgs,
+    },
+    /// List the tenants
+    List {
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "described where it is defined")]
+        database: DatabaseArgs,
+    },
+}
+
+/// Tokens.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs, reason = "clap shows each field's own help")]
+pub enum TokenCommand {
+    /// Create a token, and print its secret, this once, on standard output
+    Create {
+        /// Whose
+        #[arg(long)]
+        tenant: Slug,
+        /// What it allows: viewer reads, reporter reports too, admin does everything in its tenant
+        #[arg(long, value_parser = role)]
+        role: Role,
+        /// Only in this environment; may be repeated
+        #[arg(long)]
+        env: Vec<Slug>,
+        /// For how long: 90d, 12h, 30s; for ever unless given
+        #[arg(long)]
+        expires: Option<Span>,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// List the tokens, without their secrets
+    List {
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Take a token back; streams opened with it end within a heartbeat
+    Revoke {
+        /// Its id, as `token list` shows it
+        id: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// Webhooks.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs, reason = "clap shows each field's own help")]
+pub enum HookCommand {
+    /// Create a webhook's secret, and print it and the URL, this once, on standard output
+    Create {
+        /// Whose
+        #[arg(long)]
+        tenant: Slug,
+        /// Which system will call: github
+        #[arg(long, value_parser = [github::SOURCE])]
+        source: String,
+        /// The address that it reaches this server by
+        #[arg(long, env = "SHIPBOARD_PUBLIC_URL", default_value = "http://127.0.0.1:7700")]
+        public_url: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// List the webhooks, without their secrets
+    List {
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+    /// Take a webhook's secret back
+    Revoke {
+        /// Its id, as `hook list` shows it
+        id: String,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    match word {
+        "viewer" => Ok(Role::Viewer),
+        "reporter" => Ok(Role::Reporter),
+        "admin" => Ok(Role::Admin),
+        _ => Err("must be viewer, reporter or admin".to_owned()),
+    }
+}
+
+type Done = Result<(), StartError>;
+
+/// Does what is asked with tenants.
+pub async fn tenant(command: TenantCommand) -> Done {
+    let mut out = std::io::stdout();
+    match command {
+        TenantCommand::Create { slug, name, database } => {
+            let store = Store::open(&database.database).await?;
+            let is_new = store.put_tenant(&slug, envs::name(name.as_deref())?, clock::now()).await?;
+            store.close().await;
+            if !is_new {
+                return Err(format!("there is a tenant {slug} already").into());
+            }
+            writeln!(out, "{slug}")?;
+        }
+        TenantCommand::List { database } => {
+            let store = Store::open(&database.database).await?;
+            for (slug, name) in store.tenants().await? {
+                writeln!(out, "{slug}\t{name}")?;
+            }
+            store.close().await;
+        }
+    }
+    Ok(())
+}
+
+async fn must_exist(store: &Store, tenant: &Slug) -> Done {
+    if store.tenants().await?.iter().any(|(slug, _)| slug == tenant) {
+        return Ok(());
+    }
+    Err(format!("there is no tenant {tenant}; make it with `shipboard tenant create {tenant}`").into())
+}
+
+/// Does what is asked with tokens.
+pub async fn token(command: TokenCommand) -> Done {
+    let mut out = std::io::stdout();
+    match command {
+        TokenCommand::Create { tenant, role, env, expires, database } => {
+            let store = Store::open(&database.database).await?;
+            must_exist(&store, &tenant).await?;
+            let now = clock::now();
+            let secret = format!("ship_{}", clock::secret());
+            let token = Token {
+                id: clock::short_id(),
+                tenant,
+                role,
+                envs: (!env.is_empty()).then_some(env),
+                created_at: now,
+                expires_at: expires.map(|span| now.plus_millis(span.0.as_millis() as i64)),
+                revoked_at: None,
+            };
+            store.add_token(&token, &access::hash(&secret)).await?;
+            store.close().await;
+            writeln!(out, "{secret}")?;
+            writeln!(std::io::stderr(), "token {} is shown this once; keep it well", token.id)?;
+        }
+        TokenCommand::List { database } => {
+            let store = Store::open(&database.database).await?;
+            for (token, _) in store.tokens().await? {
+                let envs = token.envs.map_or("all".to_owned(), |envs| {
+                    envs.iter().map(Slug::as_str).collect::<Vec<_>>().join(",")
+                });
+                let state = state(token.expires_at, token.revoked_at);
+                let role = format!("{:?}", token.role).to_lowercase();
+                writeln!(out, "{}\t{}\t{role}\t{envs}\t{state}", token.id, token.tenant)?;
+            }
+            store.close().await;
+        }
+        TokenCommand::Revoke { id, database } => {
+            let store = Store::open(&database.database).await?;
+            let revoked = store.revoke_token(&id, clock::now()).await?;
+            store.close().await;
+            if !revoked {
+                return Err(format!("there is no token {id} that is not revoked already").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn state(expires_at: Option<Timestamp>, revoked_at: Option<Timestamp>) -> String {
+    match (revoked_at, expires_at) {
+        (Some(at), _) => format!("revoked {at}"),
+        (None, Some(at)) if at <= clock::now() => format!("expired {at}"),
+        (None, Some(at)) => format!("until {at}"),
+        (None, None) => "valid".to_owned(),
+    }
+}
+
+/// Does what is asked with webhooks.
+pub async fn hook(command: HookCommand) -> Done {
+    let mut out = std::io::stdout();
+    match command {
+        HookCommand::Create { tenant, source, public_url, database } => {
+            let store = Store::open(&database.database).await?;
+            must_exist(&store, &tenant).await?;
+            let url = format!("{}/api/v1/tenants/{tenant}/hooks/{source}", public_url.trim_end_matches('/'));
+            let secret = clock::secret();
+            let (id, created_at) = (clock::short_id(), clock::now());
+            let hook = Hook { id, tenant, source, secret, created_at, revoked_at: None };
+            store.add_hook(&hook).await?;
+            store.close().await;
+            writeln!(out, "{url}\n{}", hook.secret)?;
+            writeln!(std::io::stderr(), "hook {}: its secret is shown this once", hook.id)?;
+        }
+        HookCommand::List { database } => {
+            let store = Store::open(&database.database).await?;
+            for hook in store.hooks().await? {
+                let state = state(None, hook.revoked_at);
+                writeln!(out, "{}\t{}\t{}\t{state}", hook.id, hook.tenant, hook.source)?;
+            }
+            store.close().await;
+        }
+        HookCommand::Revoke { id, database } => {
+            let store = Store::open(&database.database).await?;
+            let revoked = store.revoke_hook(&id, clock::now()).await?;
+            store.close().await;
+            if !revoked {
+                return Err(format!("there is no hook {id} that is not revoked already").into());
+            }
+        }
+    }
+    Ok(())
+}
