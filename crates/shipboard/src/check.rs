@@ -37,6 +37,12 @@ pub async fn check(store: &Store) -> Result<Checked> {
     Ok(checked)
 }
 
+/// What does not agree in one env.
+#[cfg(test)]
+pub(crate) async fn check_env(store: &Store, key: &EnvKey) -> Result<Vec<String>> {
+    Ok(store.audit(key).await?.map(compare).unwrap_or_default())
+}
+
 fn compare(audit: Audit) -> Vec<String> {
     let mut found = log(&audit);
     let (rows, subjects): (Vec<DeploymentRow>, Vec<Subject>) = audit

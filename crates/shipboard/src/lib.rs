@@ -12,6 +12,7 @@ pub mod envs;
 mod foreign;
 pub mod hooks;
 pub mod http;
+pub mod report;
 pub mod store;
 pub mod tasks;
 pub mod watch;

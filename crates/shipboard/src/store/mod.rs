@@ -3,6 +3,8 @@
 //! There is one SQL text for both engines: the rooms below are compiled once per engine, against its
 //! driver's types (see `sqlite.rs`), and [`Store`] dispatches. Nothing here knows of HTTP or boards.
 
+#[cfg(test)]
+mod contract;
 mod sqlite;
 
 use shipboard_core::board::Loaded;

@@ -1,0 +1,300 @@
+//! What every engine has to do alike. Each promise is a function over a [`Store`]; each engine runs all.
+//!
+//! The heart is the first: random histories, written in random groups, agree with their recount.
+
+use rand::rngs::SmallRng;
+use rand::{Rng, RngExt as _, SeedableRng as _};
+use shipboard_core::board::Board;
+use shipboard_core::decide::{Outcome, Refusal, Request};
+use shipboard_core::event::{Change, Event};
+use shipboard_core::id::{DeploymentId, EventId};
+use shipboard_core::report::{Report, ReportBody};
+use shipboard_core::status::Status;
+use shipboard_core::time::Timestamp;
+
+use super::*;
+use crate::{check, clock, envs};
+
+fn key(env: &str) -> EnvKey {
+    EnvKey { tenant: "acme".parse().unwrap(), env: env.parse().unwrap() }
+}
+
+fn birth(key: &EnvKey) -> Birth {
+    envs::Guess::of(&key.env).birth(None, clock::epoch(), true)
+}
+
+/// The `n`th second of a day long ago.
+fn second(n: i64) -> Timestamp {
+    "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap().plus_millis(n * 1_000)
+}
+
+fn report(body: serde_json::Value) -> Box<Report> {
+    Box::new(serde_json::from_value::<ReportBody>(body).unwrap().try_into().unwrap())
+}
+
+fn post(body: serde_json::Value) -> Request {
+    Request::Post { report: report(body), new_id: clock::deployment_id(), key: None }
+}
+
+async fn write(store: &Store, key: &EnvKey, requests: &[Request], now: Timestamp) -> Written {
+    store.write(key, requests, Some(&birth(key)), now).await.unwrap().unwrap()
+}
+
+/// One of the things that are said of deployments, at one of five seconds, with ties and gaps.
+fn said(random: &mut impl Rng) -> serde_json::Value {
+    let mut body = serde_json::json!({});
+    let statuses = [
+        "queued",
+        "waiting",
+        "running",
+        "success",
+        "success",
+        "failed",
+        "cancelled",
+        "skipped",
+        "removed",
+        "odd",
+    ];
+    if random.random_bool(0.8) {
+        body["status"] = statuses[random.random_range(0..statuses.len())].into();
+    }
+    if random.random_bool(0.8) {
+        body["occurred_at"] = second(random.random_range(0..5)).to_string().into();
+    }
+    if random.random_bool(0.5) {
+        body["version"] = format!("v{}", random.random_range(0..3)).into();
+    }
+    if random.random_bool(0.2) {
+        body["attempt"] = random.random_range(1..4).into();
+    }
+    if random.random_bool(0.3) {
+        body["sequence"] = random.random_range(0..3).into();
+    }
+    if random.random_bool(0.2) {
+        body["kind"] = ["deploy", "rollback"][random.random_range(0..2)].into();
+    }
+    if random.random_bool(0.2) {
+        body["progress"] = serde_json::json!({"percent": random.random_range(0..100)});
+    }
+    if random.random_bool(0.2) {
+        body["message"] = format!("message {}", random.random_range(0..3)).into();
+    }
+    body
+}
+
+fn request(random: &mut impl Rng, known: &[DeploymentId]) -> Request {
+    let mut body = said(random);
+    let any = |random: &mut dyn Rng| known[random.random_range(0..known.len())];
+    match random.random_range(0..20) {
+        0 if !known.is_empty() => Request::Delete { id: any(random) },
+        1 if !known.is_empty() => Request::Lose { id: any(random), silent_since: second(1_000_000) },
+        2 if !known.is_empty() => Request::HasLog { id: any(random) },
+        3 if random.random_bool(0.3) => {
+            Request::DeleteWorkflow { workflow: format!("w{}", random.random_range(0..3)).parse().unwrap() }
+        }
+        4..=9 if !known.is_empty() => Request::Patch { id: any(random), report: report(body) },
+        _ => {
+            let n = random.random_range(0..12);
+            body["external_id"] = format!("{n}").into();
+            body["workflow"] = format!("w{}", n % 3).into();
+            post(body)
+        }
+    }
+}
+
+async fn random_histories_in_random_groups_agree_with_their_recount(store: &Store) {
+    for seed in 0..60 {
+        let random = &mut SmallRng::seed_from_u64(seed);
+        let key = key(&format!("seed-{seed}"));
+        let mut known: Vec<DeploymentId> = Vec::new();
+        let mut board = Board::new(Loaded::default());
+        for round in 0..20 {
+            let group: Vec<Request> =
+                (0..random.random_range(1..8)).map(|_| request(random, &known)).collect();
+            let written = write(store, &key, &group, second(100 + round)).await;
+            for outcome in written.decision.outcomes.iter().flatten() {
+                if let Outcome::Created(id) = outcome {
+                    known.push(*id);
+                }
+            }
+            written.decision.events.iter().for_each(|event| board.apply(event));
+            let checked = check::check_env(store, &key).await.unwrap();
+            assert!(checked.is_empty(), "seed {seed}, round {round}: {checked:#?}\nafter {group:#?}");
+        }
+        let load = store.load_board(&key).await.unwrap();
+        let fresh = Board::new(load.loaded);
+        assert_eq!(board.event_id(), fresh.event_id());
+        assert_eq!(board.counts(), fresh.counts());
+        assert_eq!(board.deployments(500), fresh.deployments(500), "seed {seed}");
+        assert_eq!(board.workflows(), fresh.workflows(), "seed {seed}");
+    }
+}
+
+async fn a_group_that_changes_nothing_makes_not_even_an_env(store: &Store) {
+    let key = key("untouched");
+    let refused = post(serde_json::json!({"external_id": "1"}));
+    let written = write(store, &key, &[refused], second(0)).await;
+    assert_eq!(written.decision.outcomes, [Err(Refusal::WorkflowMissing)]);
+    assert!(store.env(&key).await.unwrap().is_none());
+    let request = Request::Patch { id: clock::deployment_id(), report: Box::default() };
+    assert!(store.write(&key, &[request], None, second(0)).await.unwrap().is_none());
+}
+
+async fn receipts_never_go_back_within_an_env(store: &Store) {
+    let key = key("clocks");
+    write(store, &key, &[post(serde_json::json!({"workflow": "w", "external_id": "1"}))], second(50)).await;
+    let late = post(serde_json::json!({"workflow": "w", "external_id": "2"}));
+    let written = write(store, &key, &[late], second(10)).await;
+    assert_eq!(written.rows[0].created_at, second(50));
+}
+
+async fn the_tail_is_whole_transactions_and_a_trimmed_log_is_a_gap(store: &Store) {
+    let key = key("tail");
+    let epoch =
+        write(store, &key, &[post(serde_json::json!({"workflow": "w", "external_id": "0"}))], second(0))
+            .await
+            .epoch;
+    let mut ends = vec![store.env(&key).await.unwrap().unwrap().head];
+    for n in 1..6 {
+        let group: Vec<Request> = (0..n)
+            .map(|m| post(serde_json::json!({"workflow": "w", "external_id": format!("{n}-{m}")})))
+            .collect();
+        ends.push(write(store, &key, &group, second(n)).await.decision.head);
+    }
+    let head = *ends.last().unwrap();
+    let tail = async |after, limit| match store.tail(&key, &epoch, after, limit).await.unwrap() {
+        Tail::Transactions(transactions) => Some(transactions),
+        Tail::Gap => None,
+    };
+    let last = |transaction: &Vec<Event>| transaction.last().unwrap().event_id;
+    let whole = tail(EventId(0), 1_000).await.unwrap();
+    assert_eq!(whole.iter().map(last).collect::<Vec<_>>(), ends);
+    let first = tail(EventId(0), 1).await.unwrap();
+    assert_eq!(first.iter().map(last).collect::<Vec<_>>(), ends[..1], "a limit never cuts a transaction");
+    assert_eq!(tail(head, 10).await, Some(Vec::new()));
+    assert_eq!(tail(EventId(head.0 + 1), 10).await, None, "an id beyond the head is of another life");
+    assert!(matches!(store.tail(&key, &"other".parse().unwrap(), EventId(0), 10).await.unwrap(), Tail::Gap));
+    assert_eq!(store.heads(std::slice::from_ref(&key)).await.unwrap(), [(key.clone(), epoch.clone(), head)]);
+
+    while store.trim_log(second(1_000), 3).await.unwrap() > 0 {}
+    assert_eq!(tail(EventId(0), 10).await, None);
+    assert!(tail(EventId(head.0 - 3), 10).await.is_some());
+    assert_eq!(check::check_env(store, &key).await.unwrap(), Vec::<String>::new());
+}
+
+async fn a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged(store: &Store) {
+    let key = key("logs");
+    let written = write(store, &key, &[post(serde_json::json!({"workflow": "w"}))], second(0)).await;
+    let id = written.rows[0].id;
+    let append =
+        async |offset, bytes: &str| store.append_log(&key, id, offset, bytes.as_bytes()).await.unwrap();
+    assert_eq!(append(0, "hello ").await, Appended::Grown(6));
+    assert_eq!(append(0, "hello ").await, Appended::Grown(6));
+    assert_eq!(append(3, "lo world").await, Appended::Grown(11));
+    assert_eq!(append(12, "!").await, Appended::Gap(11));
+    let read = async |offset, limit| store.read_log(&key, id, offset, limit).await.unwrap().unwrap();
+    assert_eq!(read(0, 100).await, LogPart { offset: 0, bytes: b"hello world".to_vec(), length: 11 });
+    assert_eq!(read(4, 4).await, LogPart { offset: 4, bytes: b"o wo".to_vec(), length: 11 });
+    assert_eq!(read(99, 4).await, LogPart { offset: 11, bytes: Vec::new(), length: 11 });
+    assert_eq!(store.log_lengths(&[(key.clone(), id)]).await.unwrap(), [11]);
+    let nobody = clock::deployment_id();
+    assert_eq!(store.append_log(&key, nobody, 0, b"x").await.unwrap(), Appended::NoDeployment);
+    write(store, &key, &[Request::Delete { id }], second(1)).await;
+    assert_eq!(store.read_log(&key, id, 0, 10).await.unwrap(), None);
+}
+
+async fn a_silent_deployment_is_found_by_what_it_waits_for(store: &Store) {
+    let key = key("silence");
+    for (n, status) in ["running", "waiting", "queued", "success"].into_iter().enumerate() {
+        let body = serde_json::json!({"workflow": "w", "external_id": format!("{n}"), "status": status});
+        write(store, &key, &[post(body)], second(0)).await;
+    }
+    let silent = async |before, waiting_before| {
+        let found = store.silent(before, waiting_before, 1_000).await.unwrap();
+        found.into_iter().filter(|(of, _)| *of == key).count()
+    };
+    assert_eq!(silent(second(0), second(0)).await, 0);
+    assert_eq!(silent(second(1), second(0)).await, 2);
+    assert_eq!(silent(second(1), second(1)).await, 3);
+}
+
+async fn a_lost_deployment_is_revived_by_a_heartbeat(store: &Store) {
+    let key = key("lost");
+    let body = serde_json::json!({"workflow": "w", "external_id": "1", "status": "running"});
+    let id = write(store, &key, &[post(body)], second(0)).await.rows[0].id;
+    let lose = Request::Lose { id, silent_since: second(10) };
+    let lost = write(store, &key, &[lose.clone()], second(20)).await;
+    assert_eq!(lost.rows[0].status, Status::Lost);
+    let heard = Request::Patch { id, report: report(serde_json::json!({})) };
+    let revived = write(store, &key, &[heard], second(30)).await;
+    assert_eq!(revived.rows[0].status, Status::Running);
+    let again = write(store, &key, &[lose], second(40)).await;
+    assert!(again.decision.events.is_empty(), "it was heard of since");
+}
+
+async fn one_tenant_s_env_says_nothing_of_another_s_of_the_same_name(store: &Store) {
+    let ours = key("shared");
+    let theirs = EnvKey { tenant: "rival".parse().unwrap(), ..ours.clone() };
+    let body = || post(serde_json::json!({"workflow": "w", "external_id": "1", "status": "running"}));
+    let id = write(store, &ours, &[body()], second(0)).await.rows[0].id;
+    let written = write(store, &theirs, &[body()], second(0)).await;
+    assert!(matches!(written.decision.outcomes[0], Ok(Outcome::Created(_))));
+    assert!(store.deployment(&theirs, id).await.unwrap().is_none());
+    assert!(store.read_log(&theirs, id, 0, 10).await.unwrap().is_none());
+    let page = store.deployments(&theirs, &Filter::default(), 10).await.unwrap();
+    assert_eq!((page.rows.len(), page.event_id), (1, EventId(3)));
+    let stolen = write(store, &theirs, &[Request::Delete { id }], second(1)).await;
+    assert_eq!(stolen.decision.outcomes, [Err(Refusal::UnknownDeployment)]);
+}
+
+async fn events_are_kept_as_they_were_decided(store: &Store) {
+    let key = key("kept");
+    let group =
+        [post(serde_json::json!({"workflow": "w", "status": "running", "message": "Grüße \"quoted\""}))];
+    let written = write(store, &key, &group, second(0)).await;
+    let Tail::Transactions(kept) = store.tail(&key, &written.epoch, EventId(0), 10).await.unwrap() else {
+        panic!("the log holds it")
+    };
+    assert_eq!(kept, [written.decision.events]);
+    assert!(matches!(kept[0][0].change, Change::DeploymentUpsert(_)));
+}
+
+/// Runs every promise on a store of its own.
+macro_rules! promises {
+    ($open:expr => $($promise:ident),* $(,)?) => {$(
+        #[tokio::test]
+        async fn $promise() {
+            let (store, _directory) = $open.await;
+            super::$promise(&store).await;
+            store.close().await;
+        }
+    )*};
+}
+
+macro_rules! all_promises {
+    ($open:expr) => {
+        promises!($open =>
+            random_histories_in_random_groups_agree_with_their_recount,
+            a_group_that_changes_nothing_makes_not_even_an_env,
+            receipts_never_go_back_within_an_env,
+            the_tail_is_whole_transactions_and_a_trimmed_log_is_a_gap,
+            a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged,
+            a_silent_deployment_is_found_by_what_it_waits_for,
+            a_lost_deployment_is_revived_by_a_heartbeat,
+            one_tenant_s_env_says_nothing_of_another_s_of_the_same_name,
+            events_are_kept_as_they_were_decided,
+        );
+    };
+}
+
+mod on_sqlite {
+    use super::Store;
+
+    async fn open() -> (Store, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("contract.db").display());
+        (Store::open(&url).await.unwrap(), directory)
+    }
+
+    all_promises!(open());
+}
