@@ -12,6 +12,7 @@ use crate::admin::{self, DatabaseArgs, HookCommand, TenantCommand, TokenCommand}
 use crate::app::{self, StartError};
 use crate::check;
 use crate::config::{Config, EXAMPLE, ServeArgs};
+use crate::report::ReportCommand;
 use crate::store::Store;
 
 /// The live deployments board: takes reports, keeps them, shows every browser the same.
@@ -34,6 +35,8 @@ enum Command {
     },
     /// Print an example of shipboard.toml, with every key's default
     Config,
+    #[command(flatten)]
+    Report(ReportCommand),
     /// Create and list tenants
     #[command(subcommand)]
     Tenant(TenantCommand),
@@ -55,6 +58,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, StartError> {
             serve(config).await?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Report(command) => Ok(command.execute().await),
         Command::Tenant(command) => admin::tenant(command).await.map(|()| ExitCode::SUCCESS),
         Command::Token(command) => admin::token(command).await.map(|()| ExitCode::SUCCESS),
         Command::Hook(command) => admin::hook(command).await.map(|()| ExitCode::SUCCESS),

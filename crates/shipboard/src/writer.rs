@@ -27,6 +27,8 @@ const MAX_WAITING: usize = 1_024;
 const PROGRESS_PACE: Duration = Duration::from_millis(250);
 /// A writer with nothing to do for so long ends.
 const IDLE: Duration = Duration::from_secs(30);
+/// The same when the server is stopping: requests that are under way may still bring something.
+const IDLE_AT_THE_END: Duration = Duration::from_millis(50);
 
 /// What became of one job's requests.
 #[derive(Debug)]
@@ -174,13 +176,17 @@ impl Writer {
     async fn run(mut self) {
         loop {
             let due = self.due.filter(|_| !self.held.is_empty());
-            let wait = due.unwrap_or_else(|| Instant::now() + IDLE);
+            let stopping = self.shared.tasks.stopping();
+            let idle = if stopping.is_cancelled() { IDLE_AT_THE_END } else { IDLE };
+            let wait = due.unwrap_or_else(|| Instant::now() + idle);
             let mut taken = Vec::new();
-            match tokio::time::timeout_at(wait, self.jobs.recv()).await {
-                Ok(Some(job)) => taken.push(job),
-                Ok(None) => break,
-                Err(_) if due.is_none() => self.jobs.close(),
-                Err(_) => {}
+            tokio::select! {
+                job = self.jobs.recv() => match job {
+                    Some(job) => taken.push(job),
+                    None => break,
+                },
+                () = tokio::time::sleep_until(wait) => if due.is_none() { self.jobs.close() },
+                () = stopping.cancelled(), if !stopping.is_cancelled() => {}
             }
             let mut size = taken.iter().map(|job| job.requests.len()).sum::<usize>();
             while size < MAX_GROUP

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -67,6 +68,7 @@ impl Scope {
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 429)))]
 pub async fn deployments(
     State(app): State<Arc<App>>,
+    _room: Room,
     InEnv { key, caller }: InEnv,
     query: Query,
     headers: HeaderMap,
@@ -82,6 +84,7 @@ pub async fn deployments(
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 404), (status = 429)))]
 pub async fn details(
     State(app): State<Arc<App>>,
+    _room: Room,
     OfDeployment { key, caller, id }: OfDeployment,
     query: Query,
     headers: HeaderMap,
@@ -96,12 +99,29 @@ pub async fn details(
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 404), (status = 429)))]
 pub async fn log(
     State(app): State<Arc<App>>,
+    _room: Room,
     OfDeployment { key, caller, id }: OfDeployment,
     query: Query,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let offset = query.parsed("offset")?.unwrap_or(0);
     open(app, key, caller, Scope::Log { id, offset }, &query, &headers).await
+}
+
+fn refused(reason: &'static str) -> Problem {
+    metrics::counter!("shipboard_streams_refused_total", "reason" => reason).increment(1);
+    Problem::too_many("too many streams are open; come back later")
+}
+
+/// There is room for another stream. Asked before who is asking, it costs next to nothing.
+struct Room;
+
+impl FromRequestParts<Arc<App>> for Room {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        if app.has_room() { Ok(Self) } else { Err(refused("max_streams")) }
+    }
 }
 
 /// The position that a client has reached, header before query string. It is data, not authority.
@@ -119,13 +139,6 @@ async fn open(
     query: &Query,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let refused = |reason: &'static str| {
-        metrics::counter!("shipboard_streams_refused_total", "reason" => reason).increment(1);
-        Problem::too_many("too many streams are open; come back later")
-    };
-    if !app.has_room() {
-        return Err(refused("max_streams"));
-    }
     if app.draining.is_cancelled() {
         return Ok(ended(&key, EndReason::Drain));
     }
@@ -372,9 +385,10 @@ impl Reader {
                 Ok(None) => self.end(EndReason::Gone),
                 Err(_) => self.end(EndReason::Unavailable),
             },
+            // The database is away: the stream stays, and goes on when it is back.
             Err(error) => {
-                tracing::warn!(env = %self.key, %error, "a log could not be read");
-                self.end(EndReason::Unavailable);
+                tracing::debug!(env = %self.key, %error, "a log could not be read for now");
+                return false;
             }
         }
         true

@@ -19,9 +19,9 @@ use crate::clock;
 
 /// Longest that the command's start waits for the server.
 const BEFORE: Duration = Duration::from_secs(2);
-/// Longest that our end waits for the server, if it has answered before, and if it never has.
+/// Longest that our end waits for a server that has answered before. One that never has gets one last call.
 const AFTER: Duration = Duration::from_secs(5);
-const AFTER_SILENCE: Duration = Duration::from_secs(1);
+const LAST_CALL: Duration = Duration::from_secs(1);
 /// The same with `--strict`.
 const STRICT: Duration = Duration::from_secs(30);
 /// With `--strict`: the command was not run, or not wholly reported. As with other wrappers, e.g. timeout.
@@ -124,13 +124,13 @@ async fn reported(
     };
     let ended = ReportBody { message: end.message(stopped), ..same(&subject) };
     courier.put(now(end.status(stopped), ended));
-    courier
-        .settle(match courier.has_been_answered() {
-            _ if args.strict => STRICT,
-            true => AFTER,
-            false => AFTER_SILENCE,
-        })
-        .await;
+    if args.strict {
+        courier.settle(STRICT).await;
+    } else if courier.has_been_answered() {
+        courier.settle(AFTER).await;
+    } else {
+        let _ = tokio::time::timeout(LAST_CALL, courier.deliver()).await;
+    }
     let complete = courier.is_done();
     keep_rest(args, courier, words);
     match end.exit_code() {

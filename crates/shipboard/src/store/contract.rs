@@ -232,6 +232,46 @@ async fn a_lost_deployment_is_revived_by_a_heartbeat(store: &Store) {
     assert!(again.decision.events.is_empty(), "it was heard of since");
 }
 
+/// Each of these groups tells of a moment before all that its requests name; what is judged must reach
+/// back to it.
+async fn a_group_is_judged_from_the_earliest_moment_it_tells_of(store: &Store) {
+    let at = |n: i64| second(n).to_string();
+    let older = |external_id: &str, n: i64, version: &str| {
+        post(serde_json::json!({"workflow": "w", "external_id": external_id, "status": "success",
+            "version": version, "occurred_at": at(n)}))
+    };
+    // A source's clock was ahead: the watchdog's report lies before all that is known.
+    let ahead = key("ahead");
+    let now = second(1_000);
+    write(store, &ahead, &[older("a", 1_100, "v1"), older("b", 1_200, "v1")], now).await;
+    let running = serde_json::json!({"workflow": "w", "external_id": "c", "status": "running", "version": "v1",
+        "occurred_at": at(1_250)});
+    let written = write(store, &ahead, &[post(running)], now).await;
+    let lose = Request::Lose { id: written.rows[0].id, silent_since: second(2_000) };
+    write(store, &ahead, &[lose], now).await;
+    assert_eq!(check::check_env(store, &ahead).await.unwrap(), Vec::<String>::new());
+
+    // A sign of life, early, of what the same group takes for lost.
+    let life = key("life");
+    write(store, &life, &[older("a", 100, "v1"), older("b", 200, "v2")], second(300)).await;
+    let running = serde_json::json!({"workflow": "w", "external_id": "c", "status": "running", "version": "v1",
+        "occurred_at": at(250)});
+    let id = write(store, &life, &[post(running)], second(300)).await.rows[0].id;
+    let lose = Request::Lose { id, silent_since: second(2_000) };
+    let sign = serde_json::json!({"progress": {"percent": 40}, "occurred_at": at(150)});
+    write(store, &life, &[lose, Request::Patch { id, report: report(sign) }], second(400)).await;
+    assert_eq!(check::check_env(store, &life).await.unwrap(), Vec::<String>::new());
+
+    // A second report on what the group itself makes, without naming the workflow.
+    let made = key("made");
+    write(store, &made, &[older("a", 100, "v1"), older("b", 200, "v2")], second(300)).await;
+    let first = older("c", 250, "v3");
+    let second_one = post(serde_json::json!({"external_id": "c", "status": "failed", "occurred_at": at(50),
+        "version": "v1", "sequence": 9}));
+    write(store, &made, &[first, second_one], second(400)).await;
+    assert_eq!(check::check_env(store, &made).await.unwrap(), Vec::<String>::new());
+}
+
 async fn one_tenant_s_env_says_nothing_of_another_s_of_the_same_name(store: &Store) {
     let ours = key("shared");
     let theirs = EnvKey { tenant: "rival".parse().unwrap(), ..ours.clone() };
@@ -281,6 +321,7 @@ macro_rules! all_promises {
             a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged,
             a_silent_deployment_is_found_by_what_it_waits_for,
             a_lost_deployment_is_revived_by_a_heartbeat,
+            a_group_is_judged_from_the_earliest_moment_it_tells_of,
             one_tenant_s_env_says_nothing_of_another_s_of_the_same_name,
             events_are_kept_as_they_were_decided,
         );

@@ -31,9 +31,10 @@ pub(in crate::store) async fn load(
     load_identities(connection, key, requests, &mut state).await?;
     load_deployments(connection, key, requests, &mut state).await?;
     load_said(connection, key, requests, &mut state).await?;
-    for (slug, touched) in stirred(requests, &state, now) {
-        let workflow = load_workflow(connection, key, &slug, &touched).await?;
-        state.workflows.insert(slug, workflow);
+    let touched = touched(requests, &state, now);
+    for (slug, low) in &touched.low {
+        let workflow = load_workflow(connection, key, slug, *low, &touched).await?;
+        state.workflows.insert(slug.clone(), workflow);
     }
     Ok(state)
 }
@@ -202,66 +203,78 @@ fn owned((source, external_id): (&str, &str)) -> (String, String) {
     (source.to_owned(), external_id.to_owned())
 }
 
-/// What a group touches of one workflow.
+/// What a group touches of the workflows' chains.
+#[derive(Default)]
 struct Touched {
-    /// The earliest moment it tells of: places before this stay as they are.
-    low: Timestamp,
-    /// How many deployments it touches, at most.
-    deployments: usize,
-    /// Versions it may bring into the chain.
+    /// The earliest moment the group tells of, by workflow: places before this stay as they are.
+    low: BTreeMap<Slug, Timestamp>,
+    /// Workflows whose chains may change. Signs of life alone change no row but their own.
+    stirred: BTreeSet<Slug>,
+    /// Versions that the group may bring into a chain.
     versions: BTreeSet<String>,
+    /// How many deployments the group touches, at most.
+    deployments: usize,
 }
 
-/// The workflows whose chains the group may change.
-fn stirred(requests: &[Request], state: &EnvState, now: Timestamp) -> BTreeMap<Slug, Touched> {
-    let mut workflows: BTreeMap<Slug, Touched> = BTreeMap::new();
-    let mut touch = |slug: &Slug, low: Timestamp, version: Option<&String>| {
-        let touched = workflows.entry(slug.clone()).or_insert_with(|| Touched {
-            low,
-            deployments: 0,
-            versions: BTreeSet::new(),
-        });
-        touched.low = touched.low.min(low);
-        touched.deployments += 1;
-        touched.versions.extend(version.cloned());
-    };
-    let of = |deployment: &Deployment| {
-        let earliest = deployment.state.fold.earliest().unwrap_or(now);
-        earliest.min(deployment.row.created_at)
-    };
+impl Touched {
+    fn lower(&mut self, workflow: &Slug, at: Timestamp) {
+        let low = self.low.entry(workflow.clone()).or_insert(at);
+        *low = at.min(*low);
+    }
+}
+
+/// What a group touches. A moment or a version counts for every workflow that its report might be about:
+/// too much is read now and then, too little never.
+fn touched(requests: &[Request], state: &EnvState, now: Timestamp) -> Touched {
+    let mut touched = Touched { deployments: state.deployments.len() + requests.len(), ..Touched::default() };
+    // Every place that what is known has or had: no attempt of it began before this.
+    for deployment in state.deployments.values() {
+        let workflow = &deployment.row.workflow_id;
+        touched.lower(workflow, deployment.row.created_at);
+        touched.lower(workflow, deployment.state.fold.earliest().unwrap_or(now));
+    }
+    let mut anywhere = None;
+    let of = |id: &DeploymentId| Some(state.deployments.get(id)?.row.workflow_id.clone());
     for request in requests {
         match request {
             Request::Post { report, .. } | Request::Patch { report, .. } => {
-                let told = believed(report.occurred_at, now);
-                match target(request, state) {
-                    Some((deployment, report)) if deployment.is_heartbeat(report) => {}
-                    Some((deployment, report)) => {
-                        let slug = &deployment.row.workflow_id;
-                        touch(slug, of(deployment).min(told), deployment.row.version.as_ref());
-                        touch(slug, told, report.details.version.as_ref());
-                    }
-                    None => {
-                        if let Some(slug) = &report.workflow {
-                            touch(slug, told, report.details.version.as_ref());
-                        }
-                    }
+                touched.versions.extend(report.details.version.clone());
+                let at = believed(report.occurred_at, now);
+                let known = target(request, state).map(|(deployment, _)| deployment);
+                let known_workflow = known.map(|deployment| deployment.row.workflow_id.clone());
+                let workflows: BTreeSet<Slug> =
+                    known_workflow.iter().chain(&report.workflow).cloned().collect();
+                if workflows.is_empty() {
+                    // It may be about what another request of this very group makes.
+                    anywhere = Some(anywhere.map_or(at, |known: Timestamp| known.min(at)));
+                }
+                workflows.iter().for_each(|workflow| touched.lower(workflow, at));
+                // The moment of a sign of life counts too where the workflow is judged for another reason:
+                // it is kept after all if the same group takes its deployment for lost before it.
+                if known.is_none_or(|deployment| !deployment.is_heartbeat(report)) {
+                    touched.stirred.extend(workflows);
                 }
             }
-            Request::Lose { id, .. } | Request::Delete { id } => {
-                if let Some(deployment) = state.deployments.get(id) {
-                    touch(&deployment.row.workflow_id, of(deployment), deployment.row.version.as_ref());
+            Request::Lose { id, .. } => {
+                if let Some(workflow) = of(id) {
+                    // A source's clock may be ahead, and what it told later than this receipt.
+                    touched.lower(&workflow, now);
+                    touched.stirred.insert(workflow);
                 }
             }
+            Request::Delete { id } => touched.stirred.extend(of(id)),
             Request::DeleteWorkflow { workflow } => {
-                let rows = state.deployments.values();
-                for deployment in rows.filter(|deployment| deployment.row.workflow_id == *workflow) {
-                    touch(workflow, of(deployment), None);
-                }
+                touched.stirred.insert(workflow.clone());
             }
             Request::HasLog { .. } => {}
         }
     }
-    workflows
+    if let Some(at) = anywhere {
+        touched.low.values_mut().for_each(|low| *low = at.min(*low));
+    }
+    let Touched { low, stirred, .. } = &mut touched;
+    low.retain(|workflow, _| stirred.contains(workflow));
+    touched
 }
 
 const BEFORE: &str = "select row, success_at, removed from deployments
@@ -272,16 +285,17 @@ const LINKS: &str = "select row, success_at, removed from deployments
 const NEWEST: &str = "select created_at, id, status, version from deployments
      where tenant = $1 and env = $2 and workflow = $3 order by created_at desc, id desc limit $4";
 const DURATIONS: &str = "select duration_ms from deployments
-     where tenant = $1 and env = $2 and workflow = $3 and success_at is not null
-     order by success_at desc limit $4";
+     where tenant = $1 and env = $2 and workflow = $3 and success_at is not null and duration_ms is not null
+     order by success_at desc, external_id desc, source desc limit $4";
 
 async fn load_workflow(
     connection: &mut Connection,
     key: &EnvKey,
     slug: &Slug,
+    low: Timestamp,
     touched: &Touched,
 ) -> Result<WorkflowState> {
-    let (tenant, env, low) = (key.tenant.as_str(), key.env.as_str(), touched.low.as_millis());
+    let (tenant, env) = (key.tenant.as_str(), key.env.as_str());
     let row: Option<(String,)> =
         sqlx::query_as("select row from workflows where tenant = $1 and env = $2 and id = $3")
             .bind(tenant)
@@ -302,7 +316,7 @@ async fn load_workflow(
             .bind(tenant)
             .bind(env)
             .bind(slug.as_str())
-            .bind(low)
+            .bind(low.as_millis())
             .fetch_all(&mut *connection)
             .await?;
         for (row, success_at, removed) in found {
@@ -314,7 +328,7 @@ async fn load_workflow(
     }
     let mut versions: BTreeSet<&str> = touched.versions.iter().map(String::as_str).collect();
     versions.extend(links.iter().filter_map(|link: &Link| link.row.version.as_deref()));
-    let seen = seen_before(connection, key, slug, touched.low, &versions).await?;
+    let seen = seen_before(connection, key, slug, low, &versions).await?;
 
     let newest: Vec<(i64, String, String, Option<String>)> = sqlx::query_as(NEWEST)
         .bind(tenant)
@@ -329,7 +343,7 @@ async fn load_workflow(
     });
     let newest = newest.collect::<Result<_>>()?;
 
-    let durations: Vec<(Option<i64>,)> = sqlx::query_as(DURATIONS)
+    let durations: Vec<(i64,)> = sqlx::query_as(DURATIONS)
         .bind(tenant)
         .bind(env)
         .bind(slug.as_str())
@@ -340,7 +354,7 @@ async fn load_workflow(
         row: Some(Arc::new(row)),
         newest,
         stretch: Stretch { before, seen, links },
-        durations: durations.into_iter().filter_map(|(duration,)| duration).collect(),
+        durations: durations.into_iter().map(|(duration,)| duration).collect(),
     })
 }
 

@@ -160,3 +160,19 @@ async fn a_write_that_its_sender_left_is_done_and_shown_all_the_same() {
     let upsert = stream.next_of("deployment.upsert").await;
     assert_eq!(upsert.payload()["deployment"]["external_id"], "left");
 }
+
+#[tokio::test]
+async fn a_deployment_that_nobody_speaks_of_is_lost_and_revived_when_somebody_does() {
+    let server = Server::with(&["--lost-after", "1s"]);
+    let id = server.report(json!({"workflow": "web", "status": "running"})).await["id"].clone();
+    let id = id.as_str().unwrap();
+    let mut stream = server.stream(&board("/stream")).await;
+    stream.next_of("snapshot").await;
+    let lost = stream.next_of("deployment.upsert").await;
+    assert_eq!(lost.payload()["deployment"]["status"], "lost");
+    let details = server.get(&board(&format!("/deployments/{id}"))).await;
+    assert_eq!(details["timeline"][1]["source"], "shipboard");
+    let revived = server.update(id, json!({"progress": {"percent": 10}})).await;
+    assert_eq!(revived["status"], "running");
+    server.check();
+}

@@ -3,7 +3,9 @@
 mod check;
 mod doors;
 mod faults;
+mod fixtures;
 mod harness;
 mod live;
 mod rest;
+mod rooms;
 mod stream;

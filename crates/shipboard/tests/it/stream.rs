@@ -213,6 +213,7 @@ async fn over_a_limit_the_newcomer_is_refused_and_the_connected_goes_on() {
 #[tokio::test]
 async fn on_sigterm_streams_are_told_and_the_server_ends_well() {
     let mut server = Server::with(&["--drain", "1s"]);
+    server.report(json!({"workflow": "web"})).await;
     let mut streams = Vec::new();
     for _ in 0..20 {
         let mut stream = server.stream(&board("/stream")).await;
@@ -225,7 +226,9 @@ async fn on_sigterm_streams_are_told_and_the_server_ends_well() {
         assert_eq!(end.payload()["reason"], "drain");
         assert!(stream.block().await.is_none());
     }
+    let told = tokio::time::Instant::now();
     assert!(server.ended().await.success());
+    assert!(told.elapsed() < Duration::from_secs(5), "nothing was left to wait for: {:?}", told.elapsed());
 }
 
 #[tokio::test]
