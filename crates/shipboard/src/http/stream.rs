@@ -66,7 +66,7 @@ impl Scope {
         ("limit" = Option<usize>, Query, description = "Deployments in the snapshot, 1 to 500; 100 unless given"),
         ("last_event_id" = Option<String>, Query, description = "As the header Last-Event-ID")),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 429)))]
-pub async fn deployments(
+pub(super) async fn deployments(
     State(app): State<Arc<App>>,
     _room: Room,
     InEnv { key, caller }: InEnv,
@@ -82,7 +82,7 @@ pub async fn deployments(
     params(("tenant" = String, Path), ("env" = String, Path), ("id" = String, Path),
         ("last_event_id" = Option<String>, Query, description = "As the header Last-Event-ID")),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 404), (status = 429)))]
-pub async fn details(
+pub(super) async fn details(
     State(app): State<Arc<App>>,
     _room: Room,
     OfDeployment { key, caller, id }: OfDeployment,
@@ -97,7 +97,7 @@ pub async fn details(
     params(("tenant" = String, Path), ("env" = String, Path), ("id" = String, Path),
         ("offset" = Option<u64>, Query, description = "From this byte, or the last 64 KiB if that is later")),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 404), (status = 429)))]
-pub async fn log(
+pub(super) async fn log(
     State(app): State<Arc<App>>,
     _room: Room,
     OfDeployment { key, caller, id }: OfDeployment,
@@ -114,7 +114,7 @@ fn refused(reason: &'static str) -> Problem {
 }
 
 /// There is room for another stream. Asked before who is asking, it costs next to nothing.
-struct Room;
+pub(super) struct Room;
 
 impl FromRequestParts<Arc<App>> for Room {
     type Rejection = Problem;

@@ -26,7 +26,7 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("server", &self.server).field("tenant", &self.tenant).finish()
+        f.debug_struct("Client").field("server", &self.server).field("tenant", &self.tenant).finish_non_exhaustive()
     }
 }
 
@@ -275,9 +275,10 @@ impl Client {
         let reason = problem.reason();
         let may_pass = status.is_server_error()
             || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
-        Err(match may_pass {
-            true => CallError::Busy { status, reason, after },
-            false => CallError::Refused { status, reason, length: problem.length },
+        Err(if may_pass {
+            CallError::Busy { status, reason, after }
+        } else {
+            CallError::Refused { status, reason, length: problem.length }
         })
     }
 

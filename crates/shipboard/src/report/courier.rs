@@ -25,7 +25,7 @@ const LOG_EVERY: Duration = Duration::from_millis(500);
 const FIRST_PAUSE_MS: u64 = 500;
 const LONGEST_PAUSE_MS: u64 = 15_000;
 /// Longest that a server's `Retry-After` is obeyed.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 pub(super) struct Courier {
     client: Client,
@@ -117,7 +117,8 @@ impl Courier {
         }
         let Some(id) = self.id() else { return Ok(()) };
         while let Some((sent, text)) = self.log.next() {
-            let base = match self.state().log_base {
+            let known = self.state().log_base;
+            let base = match known {
                 Some(base) => Ok(base),
                 None => length(&self.client, &self.env, id).await,
             };

@@ -18,7 +18,7 @@ use self::rows::{BadLine, Columns, Row, Rows};
 use super::Place;
 use super::client::{CallError, Client};
 use super::courier::pause;
-use super::words::Words;
+use super::words::{Words, insist};
 use crate::foreign::name;
 
 /// Most reports in a batch; the server's limit.
@@ -79,7 +79,7 @@ pub(super) async fn execute(args: ImportArgs) -> ExitCode {
     let (client, (file, size)) = match prepared {
         Ok(prepared) => prepared,
         Err(why) => {
-            words.insist(why);
+            insist(why);
             return ExitCode::FAILURE;
         }
     };
@@ -98,13 +98,13 @@ pub(super) async fn execute(args: ImportArgs) -> ExitCode {
     };
     import.bar.finish_and_clear();
     if let Err(error) = &done {
-        words.insist(format_args!("{error}; the import ends here, repeat it to go on"));
+        insist(format_args!("{error}; the import ends here, repeat it to go on"));
     }
     if !args.quiet {
         print(&import.summary, args.json);
     }
     if import.summary.undated > 0 {
-        words.insist(format_args!(
+        insist(format_args!(
             "{} reports have no occurred_at and were taken as of now; repeated, they may count again",
             import.summary.undated
         ));
@@ -245,8 +245,8 @@ impl Import {
         self.summary.refused += 1;
         let words = self.words;
         self.bar.suspend(|| match self.summary.refused {
-            ..=MAX_NAMED => words.insist(bad),
-            more if more == MAX_NAMED + 1 => words.insist("more lines were refused; they are only counted"),
+            ..=MAX_NAMED => insist(bad),
+            more if more == MAX_NAMED + 1 => insist("more lines were refused; they are only counted"),
             _ => {}
         });
     }

@@ -13,7 +13,7 @@ use super::courier::Courier;
 use super::log::Log;
 use super::spool::Spool;
 use super::subject::{About, Surroundings};
-use super::words::Words;
+use super::words::{Words, insist};
 use super::{Place, script};
 use crate::clock;
 
@@ -53,7 +53,7 @@ pub(super) async fn execute(args: RunArgs) -> ExitCode {
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
-            words.insist(format_args!("signals cannot be handled: {error}"));
+            insist(format_args!("signals cannot be handled: {error}"));
             return ExitCode::from(OUR_FAULT);
         }
     };
@@ -68,7 +68,7 @@ pub(super) async fn execute(args: RunArgs) -> ExitCode {
     match opened {
         Ok(courier) => reported(&args, &around, &courier, signals, words).await,
         Err(why) if args.strict => {
-            words.insist(format_args!("{why}; the command was not run"));
+            insist(format_args!("{why}; the command was not run"));
             ExitCode::from(OUR_FAULT)
         }
         Err(why) => {
@@ -88,7 +88,7 @@ async fn unreported(args: &RunArgs, mut signals: Signals, words: Words) -> ExitC
 
 fn not_started(args: &RunArgs, end: End, error: &std::io::Error, words: Words) -> End {
     let program = args.command.first().map(|program| program.to_string_lossy().into_owned());
-    words.insist(format_args!("{}: {error}", program.unwrap_or_default()));
+    insist(format_args!("{}: {error}", program.unwrap_or_default()));
     end
 }
 
@@ -117,7 +117,7 @@ async fn reported(
     let (end, stopped) = match stopped {
         Some(signal) => (End::Signalled(signal as i32), Some(signal)),
         None if args.strict && !courier.is_done() => {
-            words.insist("the deployment could not be reported; the command was not run");
+            insist("the deployment could not be reported; the command was not run");
             return ExitCode::from(OUR_FAULT);
         }
         None => run(args, &subject, courier, &mut signals, words).await,

@@ -15,7 +15,7 @@ use super::client::{CallError, Client};
 use super::courier::pause;
 use super::spool::{Parcel, Spool};
 use super::subject::{About, Surroundings};
-use super::words::Words;
+use super::words::{Words, insist};
 use crate::clock;
 use crate::foreign::name;
 
@@ -160,7 +160,7 @@ impl Common {
     fn failed(&self, why: &str) -> ExitCode {
         let words = Words::new(self.quiet);
         if self.strict {
-            words.insist(why);
+            insist(why);
             return ExitCode::FAILURE;
         }
         words.say(why);

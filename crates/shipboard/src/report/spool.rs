@@ -112,20 +112,7 @@ impl Spool {
         kept.iter().take(surplus).for_each(|path| drop(std::fs::remove_file(path)));
         // Names sort by age; ids keep two of the same moment apart.
         let name = format!("{:015}-{}", clock::now().as_millis(), clock::short_id());
-        self.write(&self.0.join(name).with_extension("json"), parcel)
-    }
-
-    fn write(&self, path: &Path, parcel: &Parcel) -> std::io::Result<PathBuf> {
-        let unfinished = path.with_extension("new");
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)?;
-        file.write_all(&serde_json::to_vec(parcel)?)?;
-        std::fs::rename(&unfinished, path)?;
-        Ok(path.to_owned())
+        write(&self.0.join(name).with_extension("json"), parcel)
     }
 
     /// Oldest first.
@@ -150,7 +137,7 @@ impl Spool {
             match parcel.deliver(client).await {
                 Err(error) if error.may_pass() => {
                     // So that the log goes on where it stopped.
-                    let _ = self.write(&path, &parcel);
+                    let _ = write(&path, &parcel);
                     return gone;
                 }
                 // What is refused now will be refused tomorrow.
@@ -162,6 +149,19 @@ impl Spool {
         }
         gone
     }
+}
+
+fn write(path: &Path, parcel: &Parcel) -> std::io::Result<PathBuf> {
+    let unfinished = path.with_extension("new");
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(&serde_json::to_vec(parcel)?)?;
+    std::fs::rename(&unfinished, path)?;
+    Ok(path.to_owned())
 }
 
 fn read(path: &Path) -> Option<Parcel> {

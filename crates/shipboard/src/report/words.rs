@@ -16,17 +16,14 @@ impl Words {
     /// What is good to know.
     pub(super) fn say(self, text: impl std::fmt::Display) {
         if !self.quiet {
-            write(text);
+            insist(text);
         }
     }
 
-    /// What must be known, however quiet.
-    pub(super) fn insist(self, text: impl std::fmt::Display) {
-        write(text);
-    }
 }
 
-fn write(text: impl std::fmt::Display) {
+/// What must be known, however quiet.
+pub(super) fn insist(text: impl std::fmt::Display) {
     // Nobody is left to tell that standard error is closed.
     let _ = writeln!(std::io::stderr().lock(), "shipboard: {text}");
 }
