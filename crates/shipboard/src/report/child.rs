@@ -6,7 +6,6 @@
 //! real one. Were a pseudo-terminal used instead, the two streams would be one, and not byte-exact.
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -183,8 +182,9 @@ impl Child {
 }
 
 fn in_foreground() -> bool {
-    let stdin = std::io::stdin();
-    stdin.is_terminal() && nix::unistd::tcgetpgrp(&stdin).is_ok_and(|group| group == nix::unistd::getpgrp())
+    // There is none where no terminal controls us, as in any CI.
+    let Ok(terminal) = std::fs::File::open("/dev/tty") else { return false };
+    nix::unistd::tcgetpgrp(&terminal).is_ok_and(|group| group == nix::unistd::getpgrp())
 }
 
 /// Copies a stream as it comes. If ours was closed, the command's is too, and it learns it the usual way.

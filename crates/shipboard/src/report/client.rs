@@ -26,7 +26,10 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("server", &self.server).field("tenant", &self.tenant).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("server", &self.server)
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,7 @@ use self::rows::{BadLine, Columns, Row, Rows};
 use super::Place;
 use super::client::{CallError, Client};
 use super::courier::pause;
-use super::words::{Words, insist};
+use super::words::insist;
 use crate::foreign::name;
 
 /// Most reports in a batch; the server's limit.
@@ -74,7 +74,6 @@ struct Summary {
 }
 
 pub(super) async fn execute(args: ImportArgs) -> ExitCode {
-    let words = Words::new(false);
     let prepared = args.place.client().and_then(|client| Ok((client, open(&args.file)?)));
     let (client, (file, size)) = match prepared {
         Ok(prepared) => prepared,
@@ -87,7 +86,7 @@ pub(super) async fn execute(args: ImportArgs) -> ExitCode {
     let columns = Columns { rename: args.rename.clone(), fixed: args.fixed.clone() };
     let env = name(args.place.env.as_deref()).map(str::to_owned);
     let mut import =
-        Import { client, env, bar, words, pending: BTreeMap::new(), waiting: 0, summary: Summary::default() };
+        Import { client, env, bar, pending: BTreeMap::new(), waiting: 0, summary: Summary::default() };
     let rows = Rows::new(BufReader::new(import.bar.wrap_read(file)), &args.file, columns);
     let done = match rows {
         Ok(rows) => import.all(rows).await,
@@ -149,7 +148,6 @@ struct Import {
     client: Client,
     env: Option<String>,
     bar: ProgressBar,
-    words: Words,
     pending: BTreeMap<Slug, Batch>,
     waiting: usize,
     summary: Summary,
@@ -243,7 +241,6 @@ impl Import {
 
     fn name(&mut self, bad: &BadLine) {
         self.summary.refused += 1;
-        let words = self.words;
         self.bar.suspend(|| match self.summary.refused {
             ..=MAX_NAMED => insist(bad),
             more if more == MAX_NAMED + 1 => insist("more lines were refused; they are only counted"),

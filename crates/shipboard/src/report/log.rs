@@ -134,7 +134,9 @@ mod tests {
     fn written(parts: &[&[u8]]) -> String {
         let log = Log::default();
         let mut writer = Writer::new(&log);
-        parts.iter().for_each(|part| writer.write(part));
+        for part in parts {
+            writer.write(part);
+        }
         drop(writer);
         log.rest().map_or(String::new(), |(_, text)| text)
     }

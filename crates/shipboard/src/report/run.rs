@@ -73,20 +73,20 @@ pub(super) async fn execute(args: RunArgs) -> ExitCode {
         }
         Err(why) => {
             words.say(format_args!("{why}; the command runs unreported"));
-            unreported(&args, signals, words).await
+            unreported(&args, signals).await
         }
     }
 }
 
-async fn unreported(args: &RunArgs, mut signals: Signals, words: Words) -> ExitCode {
+async fn unreported(args: &RunArgs, mut signals: Signals) -> ExitCode {
     let end = match Child::start(&args.command, &[], false) {
         Ok(child) => child.watch(&mut signals, &Log::default()).await.0,
-        Err((end, error)) => not_started(args, end, &error, words),
+        Err((end, error)) => not_started(args, end, &error),
     };
     ExitCode::from(end.exit_code())
 }
 
-fn not_started(args: &RunArgs, end: End, error: &std::io::Error, words: Words) -> End {
+fn not_started(args: &RunArgs, end: End, error: &std::io::Error) -> End {
     let program = args.command.first().map(|program| program.to_string_lossy().into_owned());
     insist(format_args!("{}: {error}", program.unwrap_or_default()));
     end
@@ -120,7 +120,7 @@ async fn reported(
             insist("the deployment could not be reported; the command was not run");
             return ExitCode::from(OUR_FAULT);
         }
-        None => run(args, &subject, courier, &mut signals, words).await,
+        None => run(args, &subject, courier, &mut signals).await,
     };
     let ended = ReportBody { message: end.message(stopped), ..same(&subject) };
     courier.put(now(end.status(stopped), ended));
@@ -145,12 +145,11 @@ async fn run(
     subject: &ReportBody,
     courier: &Courier,
     signals: &mut Signals,
-    words: Words,
 ) -> (End, Option<Signal>) {
     let variables = variables(args, subject, courier);
     let child = match Child::start(&args.command, &variables, !args.no_log) {
         Ok(child) => child,
-        Err((end, error)) => return (not_started(args, end, &error, words), None),
+        Err((end, error)) => return (not_started(args, end, &error), None),
     };
     courier.put(now("running", same(subject)));
     let spool = Spool::new(args.place.spool.as_deref());

@@ -153,12 +153,8 @@ impl Spool {
 
 fn write(path: &Path, parcel: &Parcel) -> std::io::Result<PathBuf> {
     let unfinished = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     file.write_all(&serde_json::to_vec(parcel)?)?;
     std::fs::rename(&unfinished, path)?;
     Ok(path.to_owned())

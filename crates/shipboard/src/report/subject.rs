@@ -171,6 +171,7 @@ impl About {
 mod tests {
     use super::*;
 
+    #[allow(clippy::unnecessary_wraps, reason = "every field it fills may be absent")]
     fn text(text: &str) -> Option<String> {
         Some(text.to_owned())
     }

@@ -19,7 +19,6 @@ impl Words {
             insist(text);
         }
     }
-
 }
 
 /// What must be known, however quiet.

@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Server, board};
+use crate::harness::{Server, board, eventually};
 
 async fn post(server: &Server, body: Value) -> (StatusCode, Value) {
     server.send(Method::POST, &board("/deployments"), &body).await
@@ -242,6 +242,45 @@ async fn the_metrics_show_the_board_s_own_counts() {
     assert_eq!(server.metric(&format!("shipboard_deployments{{{labels},status=\"success\"}}")).await, 1.0);
     assert_eq!(server.metric(&format!("shipboard_workflows{{{labels},state=\"total\"}}")).await, 1.0);
     assert!(server.metric("shipboard_events_total{type=\"deployment.upsert\"}").await >= 2.0);
+}
+
+#[tokio::test]
+async fn every_metric_of_the_contract_is_there_and_described() {
+    let server = Server::start();
+    let id = server.report(json!({"workflow": "web", "status": "running"})).await["id"].clone();
+    let mut stream = server.stream(&board("/stream")).await;
+    let snapshot = stream.next_of("snapshot").await;
+    server.update(id.as_str().unwrap(), json!({"status": "success"})).await;
+    stream.next_of("counts.update").await;
+    drop(server.stream_after(&board("/stream"), &snapshot.id.unwrap()).await);
+    post(&server, json!({"workflow": "No Slug"})).await;
+    let ended = "shipboard_streams_ended_total{reason=\"left\"}";
+    eventually("a stream ended", async || (server.metric(ended).await > 0.0).then_some(())).await;
+    let text = server.text("/metrics").await;
+    for series in [
+        "shipboard_streams_open{scope=\"deployments\"}",
+        "shipboard_streams_opened_total{scope=\"deployments\"}",
+        ended,
+        "shipboard_reconnects_total{scope=\"deployments\"}",
+        "shipboard_events_total{type=\"deployment.upsert\"}",
+        "shipboard_snapshot_seconds_bucket{scope=\"deployments\"",
+        "shipboard_snapshot_bytes_bucket{scope=\"deployments\"",
+        "shipboard_encodes_total{what=\"event\"}",
+        "shipboard_refused_total{reason=\"invalid_report\"}",
+        "shipboard_commit_to_write_seconds_bucket",
+        "shipboard_commit_seconds_bucket",
+        "shipboard_writer_group_size_bucket",
+        "shipboard_deployments{tenant=\"acme\",env=\"production\",status=\"success\"} 1",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(series)), "{series} is not among:\n{text}");
+    }
+    let named = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .filter_map(|rest| rest.split(' ').next());
+    for name in named {
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} is not described");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `shipboard run`, `start`, `update` and `finish` against a real server, and against none.
 
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -63,6 +64,8 @@ impl<'a> Reporter<'a> {
 
     fn start(&self, script: &str) -> Child {
         let mut command = self.command(&["run", "--workflow", "crane", "--", "sh", "-c", script]);
+        // Not in the foreground of whatever terminal the tests run in: there Control-C needs no forwarding.
+        command.process_group(0);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 

@@ -241,6 +241,34 @@ async fn a_stream_lives_no_longer_than_its_age() {
     assert!(end.payload()["retry_ms"].as_u64().unwrap() >= 1_000);
 }
 
+#[tokio::test]
+async fn however_many_read_a_board_is_loaded_once_and_each_frame_and_snapshot_encoded_once() {
+    let server = Server::start();
+    let id = server.report(json!({"workflow": "web", "status": "running"})).await["id"].clone();
+    let path = board("/stream");
+    let opened = (0..50).map(|_| async {
+        let mut stream = server.stream(&path).await;
+        let snapshot = stream.next_of("snapshot").await;
+        (stream, snapshot)
+    });
+    let readers = futures_util::future::join_all(opened).await;
+    let (_, first) = &readers[0];
+    assert!(
+        readers
+            .iter()
+            .all(|(_, snapshot)| snapshot.payload()["deployments"] == first.payload()["deployments"])
+    );
+    assert_eq!(server.metric("shipboard_board_loads_total").await, 1.0);
+    assert_eq!(server.metric("shipboard_encodes_total{what=\"snapshot\"}").await, 1.0);
+    let row = server.update(id.as_str().unwrap(), json!({"status": "success"})).await;
+    for (mut stream, _) in readers {
+        assert_eq!(stream.next().await.payload()["deployment"], row);
+        stream.next_of("counts.update").await;
+    }
+    // The row, its workflow, the counts: three blocks, whoever reads them.
+    assert_eq!(server.metric("shipboard_encodes_total{what=\"event\"}").await, 3.0);
+}
+
 /// Opens a stream on a bare socket that reads nothing unless told to.
 async fn bare_stream(server: &Server) -> tokio::net::TcpStream {
     let address = server.url.trim_start_matches("http://");
