@@ -31,7 +31,7 @@ enum Command {
         #[arg(long, env = "SHIPBOARD_CONFIG")]
         config: Option<PathBuf>,
         #[command(flatten)]
-        args: ServeArgs,
+        args: Box<ServeArgs>,
     },
     /// Print an example of shipboard.toml, with every key's default
     Config,
@@ -54,7 +54,7 @@ enum Command {
 pub async fn run(cli: Cli) -> Result<ExitCode, StartError> {
     match cli.command {
         Command::Serve { config, args } => {
-            let config = Config::new(args, config.as_deref())?;
+            let config = Config::new(*args, config.as_deref())?;
             serve(config).await?;
             Ok(ExitCode::SUCCESS)
         }

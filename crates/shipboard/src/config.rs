@@ -133,7 +133,7 @@ pub enum ConfigError {
     Value(String),
 }
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 impl Config {
     /// Puts flags and environment (both in `args`) over the file's keys over the defaults. Without a

@@ -47,7 +47,7 @@ impl Watchdog {
             match app.writers.write(&key, vec![request], None).await {
                 Ok(_) => metrics::counter!("shipboard_lost_total").increment(1),
                 Err(error) => {
-                    tracing::warn!(env = %key, %id, %error, "could not report a deployment as lost")
+                    tracing::warn!(env = %key, %id, %error, "could not report a deployment as lost");
                 }
             }
         }

@@ -241,7 +241,7 @@ impl Writer {
         let requests: Vec<Request> = group.iter().flat_map(|job| job.requests.iter().cloned()).collect();
         let birth = group.iter().find_map(|job| job.birth.clone());
         match self.write(&requests, birth).await {
-            Ok(written) => self.answer(group, written),
+            Ok(written) => Self::answer(group, written),
             Err(error @ (WriteError::NoEnv | WriteError::Stopping)) => refuse(group, &error),
             // The whole database is away: nobody fares better alone.
             Err(error) if is_unavailable(&error) || group.len() == 1 => refuse(group, &error),
@@ -249,7 +249,7 @@ impl Writer {
                 tracing::warn!(env = %self.key, %error, "a group failed; its jobs are tried one by one");
                 for job in group {
                     match self.write(&job.requests, job.birth.clone()).await {
-                        Ok(written) => self.answer(vec![job], written),
+                        Ok(written) => Self::answer(vec![job], written),
                         Err(error) => refuse(vec![job], &error),
                     }
                 }
@@ -280,7 +280,7 @@ impl Writer {
         Ok(written)
     }
 
-    fn answer(&self, group: Vec<Job>, written: Written) {
+    fn answer(group: Vec<Job>, written: Written) {
         let event_id = written.decision.head;
         let rows: HashMap<_, _> = written.rows.into_iter().map(|row| (row.id, row)).collect();
         let mut outcomes = written.decision.outcomes.into_iter();

@@ -26,7 +26,7 @@ use crate::clock;
 use crate::store::{DeploymentRead, EnvKey, MAX_TIMELINE, Result, Store, Tail};
 
 /// How long a board stays loaded after its last reader has left.
-const KEEP: Duration = Duration::from_secs(60);
+const KEEP: Duration = Duration::from_mins(1);
 /// Most events read from the log at a time when catching up.
 const CATCH_UP: usize = 2_000;
 /// Most transactions handed to a reader at a time; it comes back for more.
@@ -171,19 +171,18 @@ impl State {
     fn apply(&mut self, key: &EnvKey, events: Vec<Event>) {
         for event in &events {
             self.board.apply(event);
-            let gone = match &event.change {
-                Change::DeploymentUpsert(upsert) => {
-                    self.details.get_mut(&upsert.deployment.id).map(|detail| detail.apply(event));
-                    continue;
+            let concerned = match &event.change {
+                Change::DeploymentUpsert(upsert) => self.details.get_mut(&upsert.deployment.id),
+                Change::DeploymentProgress(told) => self.details.get_mut(&told.id),
+                Change::DeploymentDelete(delete) => {
+                    self.details.remove(&delete.id);
+                    None
                 }
-                Change::DeploymentProgress(told) => {
-                    self.details.get_mut(&told.id).map(|detail| detail.apply(event));
-                    continue;
-                }
-                Change::DeploymentDelete(delete) => delete.id,
-                Change::WorkflowUpsert(_) | Change::CountsUpdate(_) => continue,
+                Change::WorkflowUpsert(_) | Change::CountsUpdate(_) => None,
             };
-            self.details.remove(&gone);
+            if let Some(detail) = concerned {
+                detail.apply(event);
+            }
         }
         if let Some(transaction) = encode::transaction(key, &self.epoch, events) {
             self.ring.push(transaction);

@@ -1,5 +1,6 @@
 //! Operations: is it alive, is it ready, what does it count.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -89,7 +90,7 @@ async fn metrics_of(app: &App, tenant: Option<&shipboard_core::id::Slug>) -> Res
     for (tenant, env) in &envs {
         for (status, count) in env.counts.deployments.by_status() {
             let labels = format!("tenant=\"{tenant}\",env=\"{}\",status=\"{}\"", env.slug, status.as_str());
-            text.push_str(&format!("shipboard_deployments{{{labels}}} {count}\n"));
+            let _ = writeln!(text, "shipboard_deployments{{{labels}}} {count}");
         }
     }
     text.push_str(
@@ -99,7 +100,7 @@ async fn metrics_of(app: &App, tenant: Option<&shipboard_core::id::Slug>) -> Res
     for (tenant, env) in &envs {
         for (what, count) in workflows(&env.counts) {
             let labels = format!("tenant=\"{tenant}\",env=\"{}\",state=\"{what}\"", env.slug);
-            text.push_str(&format!("shipboard_workflows{{{labels}}} {count}\n"));
+            let _ = writeln!(text, "shipboard_workflows{{{labels}}} {count}");
         }
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())

@@ -41,7 +41,8 @@ pub(in crate::store) async fn envs(pools: &Pools, tenant: &Slug) -> Result<Vec<E
 }
 
 pub(in crate::store) async fn all_envs(pools: &Pools, limit: usize) -> Result<Vec<(Slug, Env)>> {
-    let found: Vec<(String, String, String, String, i64, String, i64, String)> = sqlx::query_as(
+    type Columns = (String, String, String, String, i64, String, i64, String);
+    let found: Vec<Columns> = sqlx::query_as(
         "select tenant, env, name, tier, position, epoch, head, counts from envs order by tenant, env limit $1",
     )
     .bind(limit as i64)

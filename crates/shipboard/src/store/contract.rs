@@ -223,7 +223,7 @@ async fn a_lost_deployment_is_revived_by_a_heartbeat(store: &Store) {
     let body = serde_json::json!({"workflow": "w", "external_id": "1", "status": "running"});
     let id = write(store, &key, &[post(body)], second(0)).await.rows[0].id;
     let lose = Request::Lose { id, silent_since: second(10) };
-    let lost = write(store, &key, &[lose.clone()], second(20)).await;
+    let lost = write(store, &key, std::slice::from_ref(&lose), second(20)).await;
     assert_eq!(lost.rows[0].status, Status::Lost);
     let heard = Request::Patch { id, report: report(serde_json::json!({})) };
     let revived = write(store, &key, &[heard], second(30)).await;

@@ -48,7 +48,7 @@ async fn rest(server: &Server) -> Mirror {
             mirror.deployments.insert(row["id"].as_str().unwrap().to_owned(), row.clone());
         }
         match page["next"].as_str() {
-            Some(next) => after = next.to_owned(),
+            Some(next) => next.clone_into(&mut after),
             None => break,
         }
     }
@@ -85,7 +85,8 @@ async fn streams_opened_before_during_and_after_a_storm_end_in_the_state_that_re
     let server = Arc::new(Server::start());
     let path = board("/stream?limit=500");
     let mut streams = vec![server.stream(&path).await];
-    let storming = tokio::spawn({
+    let mut storming = tokio::task::JoinSet::new();
+    storming.spawn({
         let server = server.clone();
         async move { storm(&server).await }
     });
@@ -95,7 +96,7 @@ async fn streams_opened_before_during_and_after_a_storm_end_in_the_state_that_re
     })
     .await;
     streams.push(server.stream(&path).await);
-    storming.await.unwrap();
+    storming.join_next().await.unwrap().unwrap();
     streams.push(server.stream(&path).await);
 
     let truth = rest(&server).await;

@@ -1,5 +1,8 @@
 //! Tests of the real server: the built binary, on a port of its own, with a database of its own.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on says so and fails")]
+#![allow(missing_docs, reason = "a test's name is its description")]
+
 mod check;
 mod doors;
 mod faults;

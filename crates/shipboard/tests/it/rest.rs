@@ -238,10 +238,10 @@ async fn the_metrics_show_the_board_s_own_counts() {
     server.report(json!({"workflow": "web", "status": "running"})).await;
     server.report(json!({"workflow": "web", "status": "success"})).await;
     let labels = "tenant=\"acme\",env=\"production\"";
-    assert_eq!(server.metric(&format!("shipboard_deployments{{{labels},status=\"running\"}}")).await, 1.0);
-    assert_eq!(server.metric(&format!("shipboard_deployments{{{labels},status=\"success\"}}")).await, 1.0);
-    assert_eq!(server.metric(&format!("shipboard_workflows{{{labels},state=\"total\"}}")).await, 1.0);
-    assert!(server.metric("shipboard_events_total{type=\"deployment.upsert\"}").await >= 2.0);
+    assert_eq!(server.metric(&format!("shipboard_deployments{{{labels},status=\"running\"}}")).await, 1);
+    assert_eq!(server.metric(&format!("shipboard_deployments{{{labels},status=\"success\"}}")).await, 1);
+    assert_eq!(server.metric(&format!("shipboard_workflows{{{labels},state=\"total\"}}")).await, 1);
+    assert!(server.metric("shipboard_events_total{type=\"deployment.upsert\"}").await >= 2);
 }
 
 #[tokio::test]
@@ -255,7 +255,7 @@ async fn every_metric_of_the_contract_is_there_and_described() {
     drop(server.stream_after(&board("/stream"), &snapshot.id.unwrap()).await);
     post(&server, json!({"workflow": "No Slug"})).await;
     let ended = "shipboard_streams_ended_total{reason=\"left\"}";
-    eventually("a stream ended", async || (server.metric(ended).await > 0.0).then_some(())).await;
+    eventually("a stream ended", async || (server.metric(ended).await > 0).then_some(())).await;
     let text = server.text("/metrics").await;
     for series in [
         "shipboard_streams_open{scope=\"deployments\"}",

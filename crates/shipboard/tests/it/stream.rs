@@ -188,7 +188,7 @@ async fn every_connect_is_a_snapshot_whatever_id_it_brings() {
         let again = stream.next_of("snapshot").await;
         assert!(again.event_id() >= snapshot.event_id(), "{id}");
     }
-    assert!(server.metric("shipboard_reconnects_total{scope=\"deployments\"}").await >= 5.0);
+    assert!(server.metric("shipboard_reconnects_total{scope=\"deployments\"}").await >= 5);
 }
 
 #[tokio::test]
@@ -258,15 +258,15 @@ async fn however_many_read_a_board_is_loaded_once_and_each_frame_and_snapshot_en
             .iter()
             .all(|(_, snapshot)| snapshot.payload()["deployments"] == first.payload()["deployments"])
     );
-    assert_eq!(server.metric("shipboard_board_loads_total").await, 1.0);
-    assert_eq!(server.metric("shipboard_encodes_total{what=\"snapshot\"}").await, 1.0);
+    assert_eq!(server.metric("shipboard_board_loads_total").await, 1);
+    assert_eq!(server.metric("shipboard_encodes_total{what=\"snapshot\"}").await, 1);
     let row = server.update(id.as_str().unwrap(), json!({"status": "success"})).await;
     for (mut stream, _) in readers {
         assert_eq!(stream.next().await.payload()["deployment"], row);
         stream.next_of("counts.update").await;
     }
     // The row, its workflow, the counts: three blocks, whoever reads them.
-    assert_eq!(server.metric("shipboard_encodes_total{what=\"event\"}").await, 3.0);
+    assert_eq!(server.metric("shipboard_encodes_total{what=\"event\"}").await, 3);
 }
 
 /// Opens a stream on a bare socket that reads nothing unless told to.
@@ -330,7 +330,7 @@ async fn a_slow_reader_falls_off_the_ring_gets_a_snapshot_and_costs_no_memory() 
         seen.push_str(&String::from_utf8_lossy(&buffer[..read]));
     }
     assert!(seen.matches("event: snapshot").count() >= 2, "it got a new snapshot");
-    assert!(server.metric("shipboard_resyncs_total{scope=\"deployments\"}").await >= 1.0);
+    assert!(server.metric("shipboard_resyncs_total{scope=\"deployments\"}").await >= 1);
 }
 
 #[tokio::test]
@@ -339,10 +339,10 @@ async fn a_socket_that_takes_no_byte_is_closed_and_its_permit_given_back() {
     server.report(json!({"workflow": "web", "external_id": "first"})).await;
     let stalled = bare_stream(&server).await;
     let open = "shipboard_streams_open{scope=\"deployments\"}";
-    eventually("the stream is open", async || (server.metric(open).await == 1.0).then_some(())).await;
+    eventually("the stream is open", async || (server.metric(open).await == 1).then_some(())).await;
     many_events(&server, 8_000).await;
-    eventually("the stream is closed", async || (server.metric(open).await == 0.0).then_some(())).await;
-    assert_eq!(server.metric("shipboard_stalled_connections_total").await, 1.0);
+    eventually("the stream is closed", async || (server.metric(open).await == 0).then_some(())).await;
+    assert_eq!(server.metric("shipboard_stalled_connections_total").await, 1);
     drop(stalled);
 }
 
