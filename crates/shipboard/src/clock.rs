@@ -42,3 +42,9 @@ pub fn short_id() -> String {
 pub fn between(low: u64, high: u64) -> u64 {
     if low >= high { low } else { rand::rng().random_range(low..high) }
 }
+
+/// Now as HTTP's `Date` writes it (RFC 9110, 5.6.7).
+pub fn http_date() -> String {
+    let now = jiff::Timestamp::from_millisecond(now().as_millis()).unwrap_or_default();
+    now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}

@@ -1,7 +1,7 @@
 //! The days before the start: dated reports, in batches, as an import would bring them.
 
 use shipboard_core::id::Slug;
-use shipboard_core::report::{CommitBody, ReportBody, StepBody};
+use shipboard_core::report::{CommitBody, ProgressBody, ReportBody, StepBody};
 use shipboard_core::time::Timestamp;
 
 use super::plan::{End, Planner, Rollout, Try};
@@ -110,6 +110,16 @@ pub(super) fn same(rollout: &Rollout, attempt: i64) -> ReportBody {
     }
 }
 
+/// How far a deployment is in this part of that step.
+pub(super) fn progress(rollout: &Rollout, place: usize, part: f64) -> ProgressBody {
+    let steps = SERVICES[rollout.service].steps;
+    ProgressBody {
+        percent: Some(((place as f64 + part) * 100.0 / steps.len() as f64).floor()),
+        phase: Some(steps[place].to_owned()),
+        step: Some(format!("{}/{} {}", place + 1, steps.len(), steps[place])),
+    }
+}
+
 /// What an approval says.
 pub(super) fn approved_by(who: usize) -> String {
     format!("Approved by {}", PEOPLE[who].1)
@@ -169,7 +179,8 @@ fn of_try(
             _ => "success",
         };
         let told = StepBody { name: Some(step.name.to_owned()), status: Some(how.to_owned()) };
-        say(at, ReportBody { step: Some(told), ..same(rollout, number) });
+        let progress = Some(progress(rollout, place, if how == "success" { 1.0 } else { 0.5 }));
+        say(at, ReportBody { step: Some(told), progress, ..same(rollout, number) });
     }
     if let Some((end, message)) = told_end(attempt.end) {
         say(at, ReportBody { message: message.map(str::to_owned), ..status(end) });

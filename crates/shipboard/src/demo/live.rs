@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shipboard_core::id::{DeploymentId, Slug};
-use shipboard_core::report::{ProgressBody, ReportBody, StepBody};
+use shipboard_core::report::{ReportBody, StepBody};
 use shipboard_core::time::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::history::{approved_by, same, subject, told_end};
+use super::history::{approved_by, progress, same, subject, told_end};
 use super::plan::{Planner, Release, Rollout, Step, Try};
 use super::world::{ENVS, SERVICES};
 use crate::report::client::Client;
@@ -28,6 +28,8 @@ const ROLLOUT_SPEED: f64 = 10.0;
 const TICK: Duration = Duration::from_millis(800);
 /// How often a deployment that does not move says that it is still there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Releases that begin at once, so that there is something to see from the first moment.
+const AT_ONCE: usize = 3;
 /// Rollouts at once in an env.
 const RUNNERS: usize = 4;
 
@@ -56,7 +58,7 @@ pub(super) async fn go_on(
         lanes: ENVS.iter().map(|_| SERVICES.iter().map(|_| Mutex::default()).collect()).collect(),
     });
     let tasks = TaskTracker::new();
-    loop {
+    for number in 0_usize.. {
         let release = planner.release();
         let (fleet, stopped) = (fleet.clone(), stop.clone());
         tasks.spawn(async move {
@@ -65,9 +67,10 @@ pub(super) async fn go_on(
                 () = fleet.release(&release) => {}
             }
         });
+        let pause = PAUSE.mul_f64(planner.pause() / speed);
         tokio::select! {
             () = stop.cancelled() => break,
-            () = tokio::time::sleep(PAUSE.mul_f64(planner.pause() / speed)) => {}
+            () = tokio::time::sleep(if number < AT_ONCE { Duration::ZERO } else { pause }) => {}
         }
     }
     tasks.close();
@@ -157,11 +160,10 @@ impl Deployment<'_> {
             message = Some(approved_by(who));
         }
         self.say_status("running", message).await;
-        let all = SERVICES[self.rollout.service].steps.len();
         let end = told_end(attempt.end);
         for (place, step) in attempt.steps.iter().enumerate() {
             let last = place + 1 == attempt.steps.len();
-            self.go_through_step(step, place, all, last && end.is_none(), logged).await;
+            self.go_through_step(step, place, last && end.is_none(), logged).await;
             let how = match end {
                 Some((end, _)) if last => end,
                 None if last => return None,
@@ -180,23 +182,19 @@ impl Deployment<'_> {
     }
 
     /// Progress and log of one step. A deployment that falls silent does so in the middle of one.
-    async fn go_through_step(&self, step: &Step, place: usize, all: usize, silenced: bool, logged: &mut u64) {
+    async fn go_through_step(&self, step: &Step, place: usize, silenced: bool, logged: &mut u64) {
         self.log(logged, &format!("\u{1b}[1m==> {}\u{1b}[0m\n", step.name)).await;
         let whole = self.fleet.shortened(step.seconds);
         let ticks = (whole.as_secs_f64() / TICK.as_secs_f64()).ceil().max(1.0) as usize;
         let ticks_told = if silenced { ticks / 2 } else { ticks };
         for tick in 0..ticks_told {
             let part = (tick as f64 + 0.5) / ticks as f64;
-            let progress = ProgressBody {
-                percent: Some(((place as f64 + part) * 100.0 / all as f64).floor()),
-                phase: Some(step.name.to_owned()),
-                step: Some(format!("{}/{all} {}", place + 1, step.name)),
-            };
+            let progress = progress(self.rollout, place, part);
             self.say(ReportBody { progress: Some(progress), ..ReportBody::default() }).await;
             let lines = |tick: usize| step.log.len() * tick / ticks;
-            let text: String =
-                step.log[lines(tick)..lines(tick + 1)].iter().map(|line| format!("{line}\n")).collect();
-            self.log(logged, &text).await;
+            let text: Vec<&str> =
+                step.log[lines(tick)..lines(tick + 1)].iter().flat_map(|it| [it, "\n"]).collect();
+            self.log(logged, &text.concat()).await;
             tokio::time::sleep(whole / ticks as u32).await;
         }
     }

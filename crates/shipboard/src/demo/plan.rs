@@ -16,11 +16,11 @@ const TO_STAGING: u32 = 740;
 const TO_PRODUCTION: u32 = 940;
 /// Out of a thousand rollouts: how many are cancelled, and how many fall silent.
 const CANCELLED: u32 = 25;
-const SILENT: u32 = 8;
-/// Out of a thousand that failed: how many are tried again. Most others in production are rolled back.
+const SILENT: u32 = 5;
+/// Out of a thousand that failed: how many are tried again.
 const TRIED_AGAIN: u32 = 450;
-/// Out of a thousand successes in production: how many turn out to be bad.
-const REGRETTED: u32 = 30;
+/// Out of a thousand successes in production: how many turn out to be bad, and are rolled back.
+const REGRETTED: u32 = 45;
 /// Out of a thousand moments: how many begin a sweep over several services at once.
 const SWEEP: u32 = 25;
 /// Seconds from one env's success to the next env, at the median: production is nine minutes behind
@@ -148,12 +148,11 @@ impl Planner {
                 (0..SERVICES.len()).collect::<Vec<_>>().sample(&mut self.random, several).copied().collect();
             self.swept = self.any(SWEEPS);
         }
-        let (service, subject, actor) = match self.sweep.pop() {
-            Some(service) => (service, self.swept.to_owned(), BOT),
-            None => {
-                let subject = self.any(SUBJECTS).replace("{}", self.any(PARTS));
-                (self.service(), subject, self.random.random_range(0..BOT))
-            }
+        let (service, subject, actor) = if let Some(service) = self.sweep.pop() {
+            (service, self.swept.to_owned(), BOT)
+        } else {
+            let subject = self.any(SUBJECTS).replace("{}", self.any(PARTS));
+            (self.service(), subject, self.random.random_range(0..BOT))
         };
         let (version, sha) = (self.version(service), self.sha());
         let mut release = Release { service, version, sha, subject, actor, rollouts: Vec::new() };
@@ -212,7 +211,7 @@ impl Planner {
             }
             Versions::Dated(number) => {
                 *number += 1;
-                format!("2026.{}.{}", *number / 30 + 1, *number % 30 + 1)
+                format!("2026.{number}")
             }
         }
     }
@@ -247,7 +246,7 @@ impl Planner {
         }
     }
 
-    /// Back to what ran before, after a failure or a regretted success in production.
+    /// Back to what ran before, after a success in production that is regretted.
     fn rollback(
         &mut self,
         release: &Release,
@@ -292,7 +291,7 @@ impl Planner {
         };
         let steps = service.steps[..reached].iter().map(|name| step(self, *name)).collect();
         let asks = service.approved && env + 1 == ENVS.len();
-        let approval = asks.then(|| (self.random.random_range(0..BOT), self.around(150.0)));
+        let approval = asks.then(|| (self.random.random_range(0..BOT), self.around(300.0)));
         Try { queued_s: self.around(6.0), approval, steps, end }
     }
 

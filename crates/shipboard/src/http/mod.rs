@@ -4,6 +4,7 @@
 
 mod body;
 mod deployments;
+mod front;
 mod gate;
 mod hooks;
 mod logs;
@@ -30,7 +31,7 @@ use axum::routing::{get, post, put};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 pub use openapi::Api;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use self::problem::Problem;
 use self::socket::Socket;
@@ -167,8 +168,8 @@ pub fn serve(app: &Arc<App>, listener: TcpListener, ops: Option<TcpListener>) {
 async fn accept(app: Arc<App>, listener: TcpListener, routes: Router) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => match Socket::new(stream, app.config.write_timeout) {
-                Ok(socket) => app.tasks.spawn(connection(app.clone(), socket, routes.clone())),
+            Ok((stream, _)) => match socket::prepare(&stream) {
+                Ok(()) => app.tasks.spawn(connection(app.clone(), stream, routes.clone())),
                 Err(error) => tracing::debug!(%error, "a connection broke before it began"),
             },
             // Out of files, most likely: those that are open go on, and new ones wait.
@@ -180,7 +181,9 @@ async fn accept(app: Arc<App>, listener: TcpListener, routes: Router) {
     }
 }
 
-async fn connection(app: Arc<App>, socket: Socket, routes: Router) {
+async fn connection(app: Arc<App>, stream: TcpStream, routes: Router) {
+    let Some((stream, first)) = front::enter(&app, stream, &routes, HEAD_TIMEOUT).await else { return };
+    let socket = Socket::new(stream, first, app.config.write_timeout);
     let service = TowerToHyperService::new(routes);
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
@@ -16,20 +17,26 @@ use tokio::time::Sleep;
 /// Most bytes the kernel keeps for one slow reader before writes to it wait.
 const SEND_BUFFER: usize = 128 * 1024;
 
+/// Sets what every connection has: no waiting to fill packets, and little kept for a slow reader.
+pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    socket2::SockRef::from(stream).set_send_buffer_size(SEND_BUFFER)
+}
+
 /// A socket that fails when it takes no byte for `patience`.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: TcpStream,
+    /// What was read of it before it came here.
+    first: Bytes,
     patience: Duration,
     /// Runs only while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
-        Ok(Self { stream, patience, stalled: None })
+    pub(super) fn new(stream: TcpStream, first: Bytes, patience: Duration) -> Self {
+        Self { stream, first, patience, stalled: None }
     }
 
     fn watch(
@@ -55,7 +62,12 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        if self.first.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let length = self.first.len().min(buffer.remaining());
+        buffer.put_slice(&self.first.split_to(length));
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{Extension, FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::body::Query;
+use super::front::Handover;
 use super::gate::{InEnv, OfDeployment};
 use super::problem::Problem;
 use crate::access::{Caller, Lapse};
@@ -72,9 +73,10 @@ pub(super) async fn deployments(
     InEnv { key, caller }: InEnv,
     query: Query,
     headers: HeaderMap,
+    handover: Option<Extension<Handover>>,
 ) -> Result<Response, Problem> {
     let limit = query.limit(DEFAULT_LIMIT, MAX_DEPLOYMENTS)?;
-    open(app, key, caller, Scope::Deployments { limit }, &query, &headers).await
+    open(app, key, caller, Scope::Deployments { limit }, &query, &headers, handover).await
 }
 
 /// Streams one deployment.
@@ -88,8 +90,9 @@ pub(super) async fn details(
     OfDeployment { key, caller, id }: OfDeployment,
     query: Query,
     headers: HeaderMap,
+    handover: Option<Extension<Handover>>,
 ) -> Result<Response, Problem> {
-    open(app, key, caller, Scope::Details { id }, &query, &headers).await
+    open(app, key, caller, Scope::Details { id }, &query, &headers, handover).await
 }
 
 /// Streams one deployment's log.
@@ -103,9 +106,10 @@ pub(super) async fn log(
     OfDeployment { key, caller, id }: OfDeployment,
     query: Query,
     headers: HeaderMap,
+    handover: Option<Extension<Handover>>,
 ) -> Result<Response, Problem> {
     let offset = query.parsed("offset")?.unwrap_or(0);
-    open(app, key, caller, Scope::Log { id, offset }, &query, &headers).await
+    open(app, key, caller, Scope::Log { id, offset }, &query, &headers, handover).await
 }
 
 fn refused(reason: &'static str) -> Problem {
@@ -138,6 +142,7 @@ async fn open(
     scope: Scope,
     query: &Query,
     headers: &HeaderMap,
+    handover: Option<Extension<Handover>>,
 ) -> Result<Response, Problem> {
     if app.draining.is_cancelled() {
         return Ok(ended(&key, EndReason::Drain));
@@ -159,9 +164,13 @@ async fn open(
     if reached.is_some() {
         metrics::counter!("shipboard_reconnects_total", "scope" => scope).increment(1);
     }
+    if let Some(handover) = handover {
+        handover.leave(reader);
+        return Ok(response(Body::empty()));
+    }
     let blocks = futures_util::stream::unfold(reader, |mut reader| async move {
-        let block = reader.next().await?;
-        Some((Ok::<Bytes, std::convert::Infallible>(block), reader))
+        let block = if reader.fill().await { reader.ready.pop_front() } else { None };
+        Some((Ok::<Bytes, std::convert::Infallible>(block?), reader))
     });
     Ok(response(Body::from_stream(blocks)))
 }
@@ -197,7 +206,7 @@ enum Unable {
 }
 
 /// One open stream.
-struct Reader {
+pub(super) struct Reader {
     app: Arc<App>,
     key: EnvKey,
     caller: Caller,
@@ -215,8 +224,8 @@ struct Reader {
     /// When the stream ends for its age, or because the server drains.
     ends_at: Option<Instant>,
     draining: bool,
-    /// Blocks made and not yet handed over.
-    ready: VecDeque<Bytes>,
+    /// Blocks made and not yet written.
+    pub(super) ready: VecDeque<Bytes>,
     ended: bool,
 }
 
@@ -312,14 +321,14 @@ impl Reader {
         Ok(true)
     }
 
-    /// The next block to write; `None`: the stream is over.
-    async fn next(&mut self) -> Option<Bytes> {
+    /// Waits until there are blocks to write. False: the stream is over.
+    pub(super) async fn fill(&mut self) -> bool {
         loop {
-            if let Some(block) = self.ready.pop_front() {
-                return Some(block);
+            if !self.ready.is_empty() {
+                return true;
             }
             if self.ended {
-                return None;
+                return false;
             }
             if self.advance().await {
                 continue;

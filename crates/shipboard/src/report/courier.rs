@@ -138,11 +138,12 @@ impl Courier {
         let Some(status) = error.refused_as() else { return error };
         let mut state = self.state();
         state.answered = true;
-        state.refused = true;
         let for_good = matches!(
             status,
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE
         );
+        // A log that is too long for the server is no reason to fail, however strict.
+        state.refused |= for_good || of_report;
         if for_good {
             state.outbox.clear();
         } else if of_report {

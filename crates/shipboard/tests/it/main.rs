@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "a test's name is its description")]
 
 mod check;
+mod demo;
 mod doors;
 mod faults;
 mod fixtures;
