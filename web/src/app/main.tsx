@@ -1,0 +1,36 @@
+// The beginning: one client, one cache for what is read once, one router. The client lives as long as the page.
+
+import "~/shared/styles.css";
+import { createClient } from "@shipboard/client";
+import { ShipboardProvider } from "@shipboard/client/react";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { StatusLine } from "~/shared/status-line";
+import { TipLayer } from "~/shared/tip";
+import { createAppRouter, preloadPages } from "./router";
+
+const client = createClient();
+const queries = new QueryClient({
+  defaultOptions: { queries: { retry: 1, refetchOnWindowFocus: false } },
+});
+const router = createAppRouter();
+
+const root = document.getElementById("root");
+if (!root) throw new Error("index.html has no #root");
+createRoot(root).render(
+  <StrictMode>
+    <ShipboardProvider client={client}>
+      <QueryClientProvider client={queries}>
+        <RouterProvider router={router} />
+        <TipLayer />
+        <StatusLine />
+      </QueryClientProvider>
+    </ShipboardProvider>
+  </StrictMode>,
+);
+
+/** Late enough not to be in the first page's way. */
+const PRELOAD_AFTER_MS = 1_500;
+setTimeout(preloadPages, PRELOAD_AFTER_MS);

@@ -1,0 +1,183 @@
+// The filters: a search box and four facets. A facet is its own chip once it narrows something, so that choosing
+// moves nothing below. All of it is written into the address; what it means is in search.ts.
+
+import { type DeploymentsScope, STATUSES, type Status } from "@shipboard/client";
+import { useCounts, useDeploymentsStore, useWorkflowIds } from "@shipboard/client/react";
+import { Search } from "lucide-react";
+import { type RefObject, useEffect, useState } from "react";
+import { formatNumber } from "~/shared/format";
+import { Menu, MenuCheck } from "~/shared/menu";
+import { lookOf } from "~/shared/status";
+import { StatusIcon } from "~/shared/status-badge";
+import { PeriodFacet } from "./facet-period";
+import { ChipTrigger, FacetChip, PickFacet } from "./facets";
+import { type BoardSearch, filterOf, statusesOf, toggleStatus, withField, withoutFilters } from "./search";
+
+/** How long typing rests before the search goes out. */
+const TYPING_MS = 250;
+
+/** The bar between the counters and the table. */
+export function FilterBar({
+  scope,
+  search,
+  onChange,
+  searchBox,
+}: {
+  scope: DeploymentsScope;
+  search: BoardSearch;
+  onChange: (next: BoardSearch, how?: "push" | "replace") => void;
+  searchBox: RefObject<HTMLInputElement | null>;
+}) {
+  const set = (field: keyof BoardSearch, value: string) => onChange(withField(search, field, value));
+  const some = Object.keys(filterOf(search, 0)).length > 0;
+  return (
+    <search className="flex flex-wrap items-center gap-2 py-3 max-sm:gap-1.5">
+      <SearchBox
+        value={search.q ?? ""}
+        onChange={(q) => onChange(withField(search, "q", q), "replace")}
+        box={searchBox}
+      />
+      <StatusFacet scope={scope} search={search} onChange={onChange} />
+      <WorkflowFacet
+        scope={scope}
+        value={search.workflow ?? ""}
+        onChange={(value) => set("workflow", value)}
+      />
+      <ActorFacet scope={scope} value={search.actor ?? ""} onChange={(value) => set("actor", value)} />
+      <PeriodFacet search={search} onChange={onChange} />
+      {some && (
+        <button
+          type="button"
+          onClick={() => onChange(withoutFilters(search))}
+          className="h-8 rounded-md px-2 text-cell font-medium text-accent hover:bg-accent-tint"
+        >
+          Clear
+        </button>
+      )}
+    </search>
+  );
+}
+
+function SearchBox({
+  value,
+  onChange,
+  box,
+}: {
+  value: string;
+  onChange: (value: string) => void;
+  box: RefObject<HTMLInputElement | null>;
+}) {
+  const [text, setText] = useState(value);
+  const [seen, setSeen] = useState(value);
+  // The address changed by other means, such as Back or Clear.
+  if (seen !== value) {
+    setSeen(value);
+    setText(value);
+  }
+  useEffect(() => {
+    if (text.trim() === value) return;
+    const timer = setTimeout(() => onChange(text.trim()), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text, value, onChange]);
+  return (
+    <label className="relative min-w-0 max-sm:w-full sm:w-64">
+      <span className="sr-only">Search deployments</span>
+      <Search
+        size={15}
+        aria-hidden="true"
+        className="pointer-events-none absolute top-1/2 left-2.5 -translate-y-1/2 text-faint"
+      />
+      <input
+        ref={box}
+        type="search"
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter") onChange(text.trim());
+          if (event.key !== "Escape") return;
+          if (text) setText("");
+          else event.currentTarget.blur();
+          event.preventDefault();
+        }}
+        placeholder="Version, commit, message, id"
+        className="h-8 w-full rounded-md border border-edge bg-surface pr-8 pl-8 text-cell placeholder:text-faint focus-visible:outline-offset-0 [&::-webkit-search-cancel-button]:hidden"
+      />
+      {!text && (
+        <kbd className="pointer-events-none absolute top-1/2 right-2 -translate-y-1/2 rounded border border-edge px-1.5 font-mono text-2xs text-faint">
+          /
+        </kbd>
+      )}
+    </label>
+  );
+}
+
+function StatusFacet({
+  scope,
+  search,
+  onChange,
+}: {
+  scope: DeploymentsScope;
+  search: BoardSearch;
+  onChange: (next: BoardSearch) => void;
+}) {
+  const chosen = statusesOf(search);
+  const label = chosen.map((status) => lookOf(status).word).join(", ");
+  return (
+    <FacetChip name="Status" value={label} onClear={() => onChange(withField(search, "status", ""))}>
+      <Menu trigger={<ChipTrigger name="Status" value={label} />}>
+        {STATUSES.map((status) => (
+          <StatusChoice
+            key={status}
+            scope={scope}
+            status={status}
+            checked={chosen.includes(status)}
+            onToggle={() => onChange(toggleStatus(search, status))}
+          />
+        ))}
+      </Menu>
+    </FacetChip>
+  );
+}
+
+function StatusChoice({
+  scope,
+  status,
+  checked,
+  onToggle,
+}: {
+  scope: DeploymentsScope;
+  status: Status;
+  checked: boolean;
+  onToggle: () => void;
+}) {
+  const counts = useCounts(scope);
+  return (
+    <MenuCheck checked={checked} onChange={onToggle}>
+      <StatusIcon status={status} />
+      <span className="grow">{lookOf(status).word}</span>
+      <span className="pl-6 text-faint">{counts && formatNumber(counts.deployments[status])}</span>
+    </MenuCheck>
+  );
+}
+
+interface OneOf {
+  scope: DeploymentsScope;
+  value: string;
+  onChange: (value: string) => void;
+}
+
+function WorkflowFacet({ scope, value, onChange }: OneOf) {
+  const ids = useWorkflowIds(scope);
+  return <PickFacet name="Workflow" value={value} options={() => [...ids].sort()} onChange={onChange} />;
+}
+
+/** Who may be chosen is who stands in the loaded rows; anybody else can be typed. */
+function ActorFacet({ scope, value, onChange }: OneOf) {
+  const store = useDeploymentsStore(scope);
+  const options = () => {
+    const actors = new Set<string>();
+    for (const row of store.get().deployments.values()) if (row.actor) actors.add(row.actor);
+    return [...actors].sort((a, b) => a.localeCompare(b));
+  };
+  return <PickFacet name="By" value={value} options={options} onChange={onChange} free />;
+}

@@ -1,0 +1,325 @@
+// The table: which rows stand where. Virtual over the window's own scrolling, of fixed row height, with the order
+// held while somebody is busy. Rows render themselves (row.tsx); this renders when the order changes or scrolls.
+
+import type { DeploymentsScope } from "@shipboard/client";
+import { usePaging } from "@shipboard/client/react";
+import { defaultRangeExtractor, type Range, useWindowVirtualizer } from "@tanstack/react-virtual";
+import { clsx } from "clsx";
+import { ArrowDown, ArrowUp } from "lucide-react";
+import { useCallback, useLayoutEffect, useRef, useState } from "react";
+import { Button } from "~/shared/button";
+import { formatNumber, plural } from "~/shared/format";
+import { useKeys } from "~/shared/keys";
+import { NARROW, useMedia } from "~/shared/media";
+import { usePreferences } from "~/shared/preferences";
+import { COLUMN, Row } from "./row";
+import type { Sort } from "./search";
+import { useBusy, useShown } from "./use-shown";
+
+const ROW_PX = { comfortable: 56, compact: 36, narrow: 68, wall: 84 } as const;
+const OVERSCAN_ROWS = 8;
+/** The sticky header and the column heads, which cover the top of the window. */
+const COVERED_PX = 100;
+
+/** How high a row is now. */
+export function useRowHeight(wall: boolean): number {
+  const { density } = usePreferences();
+  const narrow = useMedia(NARROW);
+  return wall ? ROW_PX.wall : narrow ? ROW_PX.narrow : ROW_PX[density];
+}
+
+/** The table of a scope's deployments. */
+export function DeploymentsTable({
+  scope,
+  sort,
+  onSort,
+  wall,
+  dimmed,
+}: {
+  scope: DeploymentsScope;
+  sort: Sort;
+  onSort: (sort: Sort) => void;
+  wall: boolean;
+  dimmed: boolean;
+}) {
+  const table = useRef<HTMLDivElement>(null);
+  const body = useRef<HTMLDivElement>(null);
+  const busy = useBusy(table) && !wall;
+  const shown = useShown(scope, sort, busy);
+  const { ids } = shown;
+  const height = useRowHeight(wall);
+  const [margin, setMargin] = useState(0);
+  const [cursor, setCursor] = useState({ id: "", nonce: 0 });
+
+  useLayoutEffect(() => {
+    const measure = () => setMargin((body.current?.getBoundingClientRect().top ?? 0) + window.scrollY);
+    measure();
+    const watch = new ResizeObserver(measure);
+    watch.observe(document.body);
+    return () => watch.disconnect();
+  }, []);
+
+  const virtual = useWindowVirtualizer({
+    count: ids.length,
+    estimateSize: () => height,
+    overscan: OVERSCAN_ROWS,
+    scrollMargin: margin,
+    scrollPaddingStart: COVERED_PX,
+    scrollPaddingEnd: height,
+    getItemKey: useCallback((index: number) => ids[index] ?? index, [ids]),
+    // The row with the focus stays in the document, or the focus would be lost by scrolling.
+    rangeExtractor: useCallback(
+      (range: Range) => {
+        const rows = defaultRangeExtractor(range);
+        const focused = cursor.id ? ids.indexOf(cursor.id) : -1;
+        if (focused < 0 || rows.includes(focused)) return rows;
+        return [...rows, focused].sort((a, b) => a - b);
+      },
+      [ids, cursor.id],
+    ),
+  });
+
+  useLayoutEffect(() => {
+    // The measured sizes are of another density.
+    if (height > 0) virtual.measure();
+  }, [height, virtual]);
+
+  useCursorKeys({
+    ids,
+    cursor,
+    setCursor,
+    scrollTo: (index) => virtual.scrollToIndex(index, { align: "auto" }),
+  });
+  const showFresh = useCallback(() => {
+    if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
+    window.scrollTo({ top: 0 });
+    setCursor({ id: "", nonce: 0 });
+  }, []);
+  useKeys({ n: showFresh });
+
+  return (
+    <div className={clsx("relative transition-opacity", dimmed && "opacity-50")}>
+      {shown.fresh > 0 && <FreshPill count={shown.fresh} onShow={showFresh} />}
+      <div
+        ref={table}
+        data-holds-order
+        role="table"
+        aria-label="Deployments"
+        aria-rowcount={ids.length + 1}
+        className="rounded-xl border border-line bg-surface shadow-card"
+      >
+        {!wall && <Head sort={sort} onSort={onSort} />}
+        <div ref={body} role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+          {virtual.getVirtualItems().map((item) => {
+            const id = ids[item.index];
+            if (id === undefined) return null;
+            return (
+              <PlacedRow
+                key={item.key}
+                scope={scope}
+                id={id}
+                index={item.index}
+                top={item.start - margin}
+                height={height}
+                leaving={shown.leaving.has(id)}
+                focus={cursor.id === id ? cursor.nonce : 0}
+              />
+            );
+          })}
+        </div>
+        <More scope={scope} count={ids.length} sort={sort} />
+      </div>
+    </div>
+  );
+}
+
+/** Gives the row a style that is the same object while its place is. */
+function PlacedRow({
+  top,
+  height,
+  ...rest
+}: { top: number; height: number } & Omit<Parameters<typeof Row>[0], "style">) {
+  const [style, setStyle] = useState({ top, height });
+  if (style.top !== top || style.height !== height) setStyle({ top, height });
+  return <Row {...rest} style={style} />;
+}
+
+interface Cursor {
+  readonly id: string;
+  readonly nonce: number;
+}
+
+/** j, k and the arrows: the focus goes from row to row, by id and not by index. */
+function useCursorKeys({
+  ids,
+  cursor,
+  setCursor,
+  scrollTo,
+}: {
+  ids: readonly string[];
+  cursor: Cursor;
+  setCursor: (next: Cursor) => void;
+  scrollTo: (index: number) => void;
+}): void {
+  const move = (by: 1 | -1) => (event: KeyboardEvent) => {
+    const focused = document.activeElement?.closest("[data-row]")?.getAttribute("data-row");
+    const at = ids.indexOf(focused ?? cursor.id);
+    const next = at < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, at + by));
+    const id = ids[next];
+    if (id === undefined) return;
+    event.preventDefault();
+    scrollTo(next);
+    setCursor({ id, nonce: cursor.nonce + 1 });
+  };
+  useKeys({ j: move(1), ArrowDown: move(1), k: move(-1), ArrowUp: move(-1) });
+}
+
+function FreshPill({ count, onShow }: { count: number; onShow: () => void }) {
+  return (
+    <div className="pointer-events-none sticky top-[calc(var(--bar-height)+2.75rem)] z-20 flex h-0 justify-center">
+      <button
+        type="button"
+        onClick={onShow}
+        className="pointer-events-auto flex h-8 items-center gap-1.5 rounded-full bg-ink px-3.5 text-cell font-medium whitespace-nowrap text-page shadow-float"
+      >
+        <ArrowUp size={14} aria-hidden="true" />
+        {formatNumber(count)} new
+      </button>
+    </div>
+  );
+}
+
+function Head({ sort, onSort }: { sort: Sort; onSort: (sort: Sort) => void }) {
+  const cell = "text-xs font-medium text-faint";
+  return (
+    <div
+      role="rowgroup"
+      className="sticky top-(--bar-height) z-10 rounded-t-xl border-b border-line bg-surface max-sm:sr-only"
+    >
+      <div role="row" aria-rowindex={1} className="row-grid h-9!">
+        <div
+          role="columnheader"
+          aria-sort={sort === "status" ? "other" : "none"}
+          className={clsx(COLUMN.status, cell)}
+        >
+          <SortButton word="Status" by="status" sort={sort} onSort={onSort} />
+        </div>
+        <div role="columnheader" className={clsx(COLUMN.deployment, cell)}>
+          Deployment
+        </div>
+        <div
+          role="columnheader"
+          aria-sort={sort === "workflow" ? "ascending" : "none"}
+          className={clsx(COLUMN.workflow, cell)}
+        >
+          <SortButton word="Workflow" by="workflow" sort={sort} onSort={onSort} />
+        </div>
+        <div role="columnheader" className={clsx(COLUMN.commit, cell)}>
+          Commit
+        </div>
+        <div role="columnheader" className={clsx(COLUMN.actor, cell)}>
+          By
+        </div>
+        <div role="columnheader" className={clsx(COLUMN.progress, cell)}>
+          <span className="flex justify-between">
+            Progress <span>Duration</span>
+          </span>
+        </div>
+        <div
+          role="columnheader"
+          aria-sort={sort === "newest" ? "descending" : "none"}
+          className={clsx(COLUMN.started, cell)}
+        >
+          <SortButton word="Started" by="newest" sort={sort} onSort={onSort} />
+        </div>
+        <div role="columnheader" className={COLUMN.actions}>
+          <span className="sr-only">Actions</span>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function SortButton({
+  word,
+  by,
+  sort,
+  onSort,
+}: {
+  word: string;
+  by: Sort;
+  sort: Sort;
+  onSort: (sort: Sort) => void;
+}) {
+  const on = sort === by;
+  return (
+    <button
+      type="button"
+      onClick={() => onSort(on ? "newest" : by)}
+      className={clsx("flex items-center gap-1 rounded hover:text-ink", on && by !== "newest" && "text-ink")}
+    >
+      {word}
+      <ArrowDown size={12} aria-hidden="true" className={on && by !== "newest" ? "" : "hidden"} />
+    </button>
+  );
+}
+
+function More({ scope, count, sort }: { scope: DeploymentsScope; count: number; sort: Sort }) {
+  const { has_more, loading, error, loadMore } = usePaging(scope);
+  return (
+    <div className="flex h-14 items-center justify-center gap-3 px-4 text-cell text-faint">
+      {error ? (
+        <span role="alert" className="text-failed">
+          {error.message}
+        </span>
+      ) : (
+        <span>
+          {has_more ? `Showing ${plural(count, "deployment")}` : `All ${plural(count, "deployment")}`}
+          {has_more && sort !== "newest" && ", sorted among those loaded"}
+        </span>
+      )}
+      {(has_more || error) && (
+        <Button onClick={() => void loadMore()} disabled={loading}>
+          {error ? "Retry" : loading ? "Loading…" : "Load more"}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+/** What stands in the table's place until the first rows come. */
+export function TableSkeleton({ wall }: { wall: boolean }) {
+  const height = useRowHeight(wall);
+  return (
+    <div
+      role="status"
+      aria-label="Loading deployments"
+      className="overflow-hidden rounded-xl border border-line bg-surface shadow-card"
+    >
+      <div className="h-9 border-b border-line max-sm:hidden" />
+      {[62, 48, 71, 55, 66, 44, 58, 50, 68, 53].map((width) => (
+        <div key={width} className="row-grid border-b border-line" style={{ height }}>
+          <div className={COLUMN.status}>
+            <span className="skeleton h-5 w-20" />
+          </div>
+          <div className={COLUMN.deployment}>
+            <span className="skeleton h-3.5" style={{ width: `${width}%` }} />
+          </div>
+          <div className={COLUMN.workflow}>
+            <span className="skeleton h-3.5 w-20" />
+          </div>
+          <div className={COLUMN.commit}>
+            <span className="skeleton h-3.5 w-14" />
+          </div>
+          <div className={COLUMN.actor}>
+            <span className="skeleton h-3.5 w-16" />
+          </div>
+          <div className={COLUMN.progress} />
+          <div className={COLUMN.started}>
+            <span className="skeleton h-3.5 w-12" />
+          </div>
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,129 @@
+// The hooks behind a table that keeps still under its reader: whether somebody is busy with it, which rows are
+// shown, and in which order. The rules are in shown.ts; the live order itself is the client's.
+
+import { compareDeployments, type DeploymentsScope, scopeKey } from "@shipboard/client";
+import { useDeploymentIds, useDeploymentsStore } from "@shipboard/client/react";
+import { type RefObject, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
+import type { STATUS_LOOKS } from "~/shared/status";
+import type { Sort } from "./search";
+import { beginShown, LEAVE_MS, nextShown, type Shown, settleShown } from "./shown";
+
+/** Scrolled further than this, the top of the list is out of sight. */
+const SCROLLED_PX = 8;
+/** A pointer that rested this long over the table is not reading it. */
+const POINTER_REST_MS = 2_500;
+
+/** Whether somebody has scrolled, has the focus in the table or moves the pointer over it. */
+export function useBusy(table: RefObject<HTMLElement | null>): boolean {
+  const [focused, setFocused] = useState(false);
+  const [scrolled, setScrolled] = useState(() => window.scrollY > SCROLLED_PX);
+  const [pointing, setPointing] = useState(false);
+
+  useEffect(() => {
+    const onFocus = () => setFocused(document.activeElement?.closest("[data-holds-order]") != null);
+    const onScroll = () => setScrolled(window.scrollY > SCROLLED_PX);
+    // After a focusout the next element has the focus only in the next turn.
+    const onBlur = () => queueMicrotask(onFocus);
+    document.addEventListener("focusin", onFocus);
+    document.addEventListener("focusout", onBlur);
+    window.addEventListener("scroll", onScroll, { passive: true });
+    return () => {
+      document.removeEventListener("focusin", onFocus);
+      document.removeEventListener("focusout", onBlur);
+      window.removeEventListener("scroll", onScroll);
+    };
+  }, []);
+
+  useEffect(() => {
+    const element = table.current;
+    if (!element) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const rest = () => {
+      clearTimeout(timer);
+      setPointing(false);
+    };
+    const move = () => {
+      clearTimeout(timer);
+      timer = setTimeout(rest, POINTER_REST_MS);
+      setPointing(true);
+    };
+    element.addEventListener("pointermove", move);
+    element.addEventListener("pointerleave", rest);
+    return () => {
+      clearTimeout(timer);
+      element.removeEventListener("pointermove", move);
+      element.removeEventListener("pointerleave", rest);
+    };
+  }, [table]);
+
+  return focused || scrolled || pointing;
+}
+
+const ATTENTION = [
+  "failed",
+  "lost",
+  "running",
+  "waiting",
+  "queued",
+  "success",
+  "cancelled",
+  "skipped",
+] as const satisfies readonly (keyof typeof STATUS_LOOKS)[];
+
+/** The loaded ids in the wanted order; a new array only when it changed. */
+export function useSortedIds(scope: DeploymentsScope, sort: Sort): readonly string[] {
+  const store = useDeploymentsStore(scope);
+  const newest = useDeploymentIds(scope);
+  const sorted = useMemo(() => {
+    let held: readonly string[] = [];
+    return (): readonly string[] => {
+      const rows = [...store.get().deployments.values()].sort((a, b) => {
+        const first =
+          sort === "workflow"
+            ? a.workflow_id.localeCompare(b.workflow_id)
+            : ATTENTION.indexOf(a.status) - ATTENTION.indexOf(b.status);
+        return first || compareDeployments(a, b);
+      });
+      const same = rows.length === held.length && rows.every((row, index) => row.id === held[index]);
+      if (!same) held = rows.map((row) => row.id);
+      return held;
+    };
+  }, [store, sort]);
+  const subscribe = useCallback(
+    (listener: () => void) => (sort === "newest" ? () => undefined : store.subscribe("any", listener)),
+    [store, sort],
+  );
+  const get = useMemo(() => {
+    let state = store.get();
+    let ids = sort === "newest" ? newest : sorted();
+    return () => {
+      if (sort === "newest") return newest;
+      const now = store.get();
+      if (now !== state) {
+        state = now;
+        ids = sorted();
+      }
+      return ids;
+    };
+  }, [store, sort, newest, sorted]);
+  return useSyncExternalStore(subscribe, get, get);
+}
+
+/** The rows to show of a view. */
+export function useShown(scope: DeploymentsScope, sort: Sort, held: boolean): Shown {
+  const live = useSortedIds(scope, sort);
+  const key = `${scopeKey(scope)} ${sort}`;
+  const [kept, keep] = useState(() => beginShown(key, live, held));
+  const changed = kept.key !== key || kept.live !== live || kept.held !== held;
+  const shown = changed ? nextShown(kept, key, live, held) : kept;
+  // Set while rendering, so that no frame shows the state before.
+  if (changed) keep(shown);
+
+  const fading = !shown.held && shown.leaving.size > 0;
+  useEffect(() => {
+    if (!fading) return;
+    const timer = setTimeout(() => keep(settleShown), LEAVE_MS);
+    return () => clearTimeout(timer);
+  }, [fading]);
+  return shown;
+}

@@ -1,0 +1,53 @@
+// The addresses of pages, in one place, and the board that was looked at last. Links are real addresses: they
+// can be opened in another tab and sent to a colleague.
+
+const LAST_BOARD_KEY = "shipboard.board";
+
+/** A board's tenant and env. */
+export interface Board {
+  readonly tenant: string;
+  readonly env: string;
+}
+
+const part = encodeURIComponent;
+
+/** The deployments page. */
+export const boardPath = ({ tenant, env }: Board): string => `/t/${part(tenant)}/${part(env)}`;
+
+/** The workflows page. */
+export const workflowsPath = (board: Board): string => `${boardPath(board)}/workflows`;
+
+/** One deployment's page. */
+export const deploymentPath = (board: Board, id: string): string => `${boardPath(board)}/d/${part(id)}`;
+
+/** The deployments page narrowed to a workflow. */
+export const workflowPath = (board: Board, workflow: string): string =>
+  `${boardPath(board)}?workflow=${part(workflow)}`;
+
+/** Remembers where to begin next time. */
+export function rememberBoard({ tenant, env }: Board): void {
+  try {
+    localStorage.setItem(LAST_BOARD_KEY, `${tenant}/${env}`);
+  } catch {
+    // Without storage the choice is asked again.
+  }
+}
+
+/** The board that was looked at last, if any. */
+export function lastBoard(): Board | null {
+  try {
+    const [tenant, env, ...rest] = (localStorage.getItem(LAST_BOARD_KEY) ?? "").split("/");
+    return tenant && env && rest.length === 0 ? { tenant, env } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Forgets it, where it turned out to be nothing. */
+export function forgetBoard(): void {
+  try {
+    localStorage.removeItem(LAST_BOARD_KEY);
+  } catch {
+    // Nothing was kept then.
+  }
+}

@@ -1,0 +1,66 @@
+// Theme, density, shortcuts and signing out: what belongs to the person and not to the board.
+
+import { useClient } from "@shipboard/client/react";
+import { Keyboard, LogOut, Monitor, Moon, Rows3, Rows4, SlidersHorizontal, Sun } from "lucide-react";
+import { announce } from "~/shared/announce";
+import { IconButton } from "~/shared/button";
+import { Menu, MenuChoices, MenuItem, MenuLine } from "~/shared/menu";
+import { setPreferences, usePreferences } from "~/shared/preferences";
+import { useSession } from "~/shared/session";
+import { openShortcuts } from "~/shared/shortcuts";
+
+/** The menu at the right end of the header. */
+export function SettingsMenu() {
+  const { theme, density } = usePreferences();
+  const session = useSession();
+  const client = useClient();
+  const signOut = () => {
+    client.api.signOut().then(
+      () => location.assign("/sign-in"),
+      () => announce("Signing out did not work. Try again.", "alert"),
+    );
+  };
+  return (
+    <Menu
+      align="end"
+      trigger={
+        <IconButton label="Settings" className="size-8">
+          <SlidersHorizontal size={16} aria-hidden="true" />
+        </IconButton>
+      }
+    >
+      <MenuChoices
+        label="Theme"
+        value={theme}
+        onChange={(next) => setPreferences({ theme: next })}
+        choices={[
+          { value: "system", label: "System", icon: <Monitor size={15} aria-hidden="true" /> },
+          { value: "light", label: "Light", icon: <Sun size={15} aria-hidden="true" /> },
+          { value: "dark", label: "Dark", icon: <Moon size={15} aria-hidden="true" /> },
+        ]}
+      />
+      <MenuLine />
+      <MenuChoices
+        label="Density"
+        value={density}
+        onChange={(next) => setPreferences({ density: next })}
+        choices={[
+          { value: "comfortable", label: "Comfortable", icon: <Rows3 size={15} aria-hidden="true" /> },
+          { value: "compact", label: "Compact", icon: <Rows4 size={15} aria-hidden="true" /> },
+        ]}
+      />
+      <MenuLine />
+      <MenuItem onSelect={openShortcuts}>
+        <Keyboard size={15} aria-hidden="true" />
+        <span className="grow">Keyboard shortcuts</span>
+        <kbd className="font-mono text-xs text-faint">?</kbd>
+      </MenuItem>
+      {session?.mode === "required" && session.signed_in && (
+        <MenuItem onSelect={signOut}>
+          <LogOut size={15} aria-hidden="true" />
+          Sign out
+        </MenuItem>
+      )}
+    </Menu>
+  );
+}
