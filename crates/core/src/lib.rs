@@ -18,10 +18,12 @@ pub mod decide;
 pub mod deployment;
 pub mod event;
 pub mod id;
+pub mod progress;
 pub mod recount;
 pub mod report;
 pub mod status;
 pub mod time;
+pub mod timeline;
 pub mod workflow;
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ async fn run(
 fn keep_rest(args: &RunArgs, courier: &Courier, words: Words) {
     let Some(rest) = courier.rest() else { return };
     let kept = match Spool::new(args.place.spool.as_deref()) {
-        Some(spool) => spool.keep(&rest).map_err(|error| error.to_string()),
+        Some(spool) => spool.keep(&rest, clock::now()).map_err(|error| error.to_string()),
         None => Err("there is no folder for it".to_owned()),
     };
     match kept {

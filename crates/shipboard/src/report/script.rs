@@ -256,7 +256,7 @@ impl Sending {
         if common.strict {
             return Err(error);
         }
-        let kept = spool.filter(|_| keep).and_then(|spool| spool.keep(&self.parcel()).ok());
+        let kept = spool.filter(|_| keep).and_then(|spool| spool.keep(&self.parcel(), clock::now()).ok());
         let words = Words::new(common.quiet);
         match kept {
             Some(path) => words.say(format_args!("{error}; the next report delivers {}", path.display())),

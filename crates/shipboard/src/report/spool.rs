@@ -105,13 +105,13 @@ impl Spool {
     }
 
     /// Keeps a parcel.
-    pub(super) fn keep(&self, parcel: &Parcel) -> std::io::Result<PathBuf> {
+    pub(super) fn keep(&self, parcel: &Parcel, now: Timestamp) -> std::io::Result<PathBuf> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
         let kept = self.parcels();
         let surplus = (kept.len() + 1).saturating_sub(MAX_PARCELS);
         kept.iter().take(surplus).for_each(|path| drop(std::fs::remove_file(path)));
         // Names sort by age; ids keep two of the same moment apart.
-        let name = format!("{:015}-{}", clock::now().as_millis(), clock::short_id());
+        let name = format!("{:015}-{}", now.as_millis(), clock::short_id());
         write(&self.0.join(name).with_extension("json"), parcel)
     }
 
@@ -191,7 +191,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::new(Some(&folder.path().join("deep/spool"))).unwrap();
-        let path = spool.keep(&parcel("one")).unwrap();
+        let path = spool.keep(&parcel("one"), clock::now()).unwrap();
         assert_eq!(read(&path).unwrap(), parcel("one"));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(spool.parcels(), [path]);
@@ -201,8 +201,11 @@ mod tests {
     fn the_oldest_give_way() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::new(Some(folder.path())).unwrap();
-        let first = spool.keep(&parcel("first")).unwrap();
-        (0..MAX_PARCELS).for_each(|_| drop(spool.keep(&parcel("more")).unwrap()));
+        let now = clock::now();
+        let first = spool.keep(&parcel("first"), now).unwrap();
+        for later in 1..=MAX_PARCELS as i64 {
+            spool.keep(&parcel("more"), now.plus_millis(later)).unwrap();
+        }
         assert_eq!(spool.parcels().len(), MAX_PARCELS);
         assert!(!first.exists());
     }
@@ -220,7 +223,7 @@ mod tests {
     async fn what_is_for_another_server_stays() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::new(Some(folder.path())).unwrap();
-        spool.keep(&parcel("one")).unwrap();
+        spool.keep(&parcel("one"), clock::now()).unwrap();
         let other = Client::new("http://127.0.0.1:2", "acme".parse().unwrap(), None).unwrap();
         assert_eq!(spool.send_all(&other).await, 0);
         assert_eq!(spool.parcels().len(), 1);

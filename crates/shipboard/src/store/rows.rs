@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use shipboard_core::board::{Loaded, MAX_DEPLOYMENTS, MAX_WORKFLOWS, RESERVE};
 use shipboard_core::counts::Counts;
-use shipboard_core::decide::timeline_entries;
 use shipboard_core::event::{DeploymentRow, WorkflowRow};
 use shipboard_core::id::{DeploymentId, Epoch, EventId, Slug};
 use shipboard_core::report::StoredReport;
 use shipboard_core::time::Timestamp;
+use shipboard_core::timeline;
 use sqlx::{Database, QueryBuilder};
 
 use super::touched::{among, of_env, parse};
@@ -164,7 +164,7 @@ pub(in crate::store) async fn deployment(
         if timeline.is_empty() {
             oldest = report.arrival;
         }
-        timeline.extend(timeline_entries(&report));
+        timeline.extend(timeline::entries(&report));
     }
     let excess = timeline.len().saturating_sub(MAX_TIMELINE);
     let timeline_more = excess > 0 || oldest > 1;
