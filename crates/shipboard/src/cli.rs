@@ -1,19 +1,22 @@
 //! The command line. Each command is a thin call into the room that does it.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, DatabaseArgs, HookCommand, TenantCommand, TokenCommand};
-use crate::app::{self, StartError};
-use crate::check;
-use crate::config::{Config, EXAMPLE, ServeArgs};
+use crate::app::{self, Running, StartError};
+use crate::config::{Config, EXAMPLE, ServeArgs, Span};
+use crate::demo::FleetArgs;
 use crate::report::ReportCommand;
 use crate::store::Store;
+use crate::{check, clock, demo};
 
 /// The live deployments board: takes reports, keeps them, shows every browser the same.
 #[derive(Debug, Parser)]
@@ -32,6 +35,14 @@ enum Command {
         config: Option<PathBuf>,
         #[command(flatten)]
         args: Box<ServeArgs>,
+    },
+    /// Run the server on a temporary database, with a lively fleet that reports to it
+    Demo {
+        /// Address to serve on; port 0 takes a free one
+        #[arg(long, env = "SHIPBOARD_LISTEN", default_value = "127.0.0.1:7700")]
+        listen: SocketAddr,
+        #[command(flatten)]
+        fleet: FleetArgs,
     },
     /// Print an example of shipboard.toml, with every key's default
     Config,
@@ -55,9 +66,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode, StartError> {
     match cli.command {
         Command::Serve { config, args } => {
             let config = Config::new(*args, config.as_deref())?;
-            serve(config).await?;
-            Ok(ExitCode::SUCCESS)
+            let running = begin(config).await?;
+            stopped(running).await
         }
+        Command::Demo { listen, fleet } => demo(listen, fleet).await,
         Command::Report(command) => Ok(command.execute().await),
         Command::Tenant(command) => admin::tenant(command).await.map(|()| ExitCode::SUCCESS),
         Command::Token(command) => admin::token(command).await.map(|()| ExitCode::SUCCESS),
@@ -86,20 +98,52 @@ async fn check(database: &str) -> Result<ExitCode, StartError> {
     Ok(if checked.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Serves until SIGTERM or SIGINT, and then until all is done.
-async fn serve(config: Config) -> Result<(), StartError> {
+/// Starts a server, and says where it listens.
+async fn begin(config: Config) -> Result<Running, StartError> {
     tell_what_happens();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     let running = app::start(config, install_metrics()?).await?;
     writeln!(std::io::stderr(), "listening on http://{}", running.address)?;
+    Ok(running)
+}
+
+/// Serves until SIGTERM or SIGINT, and then until all is done.
+async fn stopped(running: Running) -> Result<ExitCode, StartError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping: streams are ended over the drain window");
     running.stop().await;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The same server, on a database that goes with it, and a fleet that reports through its public API.
+async fn demo(listen: SocketAddr, fleet: FleetArgs) -> Result<ExitCode, StartError> {
+    let directory = tempfile::tempdir()?;
+    let args = ServeArgs {
+        listen: Some(listen),
+        database: Some(format!("sqlite:{}", directory.path().join("demo.db").display())),
+        lost_after: Some(Span(demo::LOST_AFTER)),
+        drain: Some(Span(Duration::from_secs(1))),
+        ..ServeArgs::default()
+    };
+    let running = begin(Config::new(args, Some(std::path::Path::new("/dev/null")))?).await?;
+    let server = format!("http://{}", running.address);
+    let tasks = running.app.tasks.clone();
+    tasks.clone().spawn_until_stop(async move {
+        let page = format!("{server}/t/{}/{}", demo::TENANT, demo::ENV);
+        let ready = || {
+            // With standard error closed there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "the fleet is under way: {page}");
+        };
+        let stop = tasks.stopping().clone();
+        if let Err(error) = demo::fleet(&server, None, &fleet, clock::now, ready, stop).await {
+            tracing::error!(%error, "the fleet could not begin");
+        }
+    });
+    stopped(running).await
 }
 
 /// Logs go to standard error, `info` and up unless `RUST_LOG` says otherwise.

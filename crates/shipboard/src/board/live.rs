@@ -1,0 +1,378 @@
+//! One env's board: loaded once, fed by the writer, caught up from the log, read by cursors.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use shipboard_core::event::{Change, Event};
+use shipboard_core::id::{DeploymentId, Epoch, EventId};
+use shipboard_core::time::Timestamp;
+use tokio::sync::watch;
+
+use super::ring::After;
+use super::state::{Hold, State};
+use super::{Cursor, Next, Opened, encode, log};
+use crate::store::{EnvKey, Result, Store, Tail};
+
+/// How long a board stays loaded after its last reader has left.
+const KEEP: Duration = Duration::from_mins(1);
+/// Most events read from the log at a time when catching up.
+const CATCH_UP: usize = 2_000;
+/// Most transactions handed to a reader at a time; it comes back for more.
+const READ_AT_ONCE: usize = 64;
+/// How often a read that raced a very busy board is tried before it is given up.
+const MAX_TRIES: usize = 8;
+
+/// One env's board.
+#[derive(Debug)]
+pub struct LiveBoard {
+    pub(super) key: EnvKey,
+    pub(super) store: Store,
+    pub(super) state: Mutex<State>,
+    /// Held while reading the database for this board, so that one does it and the others wait.
+    pub(super) loading: tokio::sync::Mutex<()>,
+    changed: watch::Sender<u64>,
+    readers: AtomicUsize,
+    pub(super) logs: log::Logs,
+}
+
+/// A reader's hold on a board: while it lives, the board stays.
+#[derive(Debug)]
+pub struct Reading {
+    pub(super) board: Arc<LiveBoard>,
+}
+
+impl Reading {
+    pub(super) fn new(board: Arc<LiveBoard>) -> Self {
+        board.readers.fetch_add(1, Ordering::Relaxed);
+        Self { board }
+    }
+}
+
+impl std::ops::Deref for Reading {
+    type Target = Arc<LiveBoard>;
+
+    fn deref(&self) -> &Arc<LiveBoard> {
+        &self.board
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.board.state().idle_since = Instant::now();
+        self.board.readers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A reader's hold on one deployment of a board.
+#[derive(Debug)]
+pub struct DetailReading {
+    pub(super) board: Arc<LiveBoard>,
+    id: DeploymentId,
+    /// Holds are of one life of the board: in the next one, others hold.
+    generation: u64,
+}
+
+impl Drop for DetailReading {
+    fn drop(&mut self) {
+        let mut state = self.board.state();
+        if state.generation != self.generation {
+            return;
+        }
+        if let Some(detail) = state.details.get_mut(&self.id) {
+            detail.readers = detail.readers.saturating_sub(1);
+            if detail.readers == 0 {
+                state.details.remove(&self.id);
+            }
+        }
+    }
+}
+
+impl LiveBoard {
+    pub(super) fn new(key: EnvKey, store: Store) -> Self {
+        Self {
+            key,
+            store,
+            state: Mutex::new(State::unread()),
+            loading: tokio::sync::Mutex::default(),
+            changed: watch::Sender::new(0),
+            readers: AtomicUsize::new(0),
+            logs: log::Logs::default(),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whose board it is.
+    pub fn key(&self) -> &EnvKey {
+        &self.key
+    }
+
+    /// Wakes whenever there may be something new.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    pub(super) fn wake(&self) {
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) == 0 && self.state().idle_since.elapsed() > KEEP
+    }
+
+    pub(super) fn is_behind(&self, epoch: &Epoch, head: EventId) -> bool {
+        let state = self.state();
+        state.loaded && (state.behind || state.epoch != *epoch || state.board.event_id() != head)
+    }
+
+    pub(super) async fn load(&self) -> Result<()> {
+        if self.state().loaded {
+            return Ok(());
+        }
+        let _one = self.loading.lock().await;
+        if self.state().loaded {
+            return Ok(());
+        }
+        self.read_anew().await?;
+        self.catch_up_locked().await
+    }
+
+    /// Reads the whole board and begins a new generation: every reader gets a new snapshot. Whoever
+    /// calls it holds `loading`.
+    async fn read_anew(&self) -> Result<()> {
+        let load = self.store.load_board(&self.key).await?;
+        metrics::counter!("shipboard_board_loads_total").increment(1);
+        self.state().begin_anew(load.epoch, load.loaded);
+        self.wake();
+        Ok(())
+    }
+
+    /// Takes a committed transaction. True: it could not be used, and the board must catch up.
+    pub(super) fn offer(&self, epoch: &Epoch, events: Vec<Event>) -> bool {
+        let Some(first) = events.first().map(|event| event.event_id) else { return false };
+        let mut state = self.state();
+        let head = state.board.event_id();
+        if state.unborn && state.epoch == *epoch {
+            state.unborn = false;
+        }
+        if !state.loaded || state.epoch != *epoch || first > head.next() {
+            state.behind = true;
+            return state.loaded;
+        }
+        if first == head.next() {
+            state.apply(&self.key, events);
+            let short = state.board.is_short();
+            state.behind |= short;
+            drop(state);
+            self.wake();
+            return short;
+        }
+        false
+    }
+
+    /// Brings the board to the database's head: the log after its own position, or all of it anew.
+    pub async fn catch_up(&self) -> Result<()> {
+        let _one = self.loading.lock().await;
+        self.catch_up_locked().await
+    }
+
+    async fn catch_up_locked(&self) -> Result<()> {
+        loop {
+            let (epoch, head, unborn, short) = {
+                let mut state = self.state();
+                state.behind = false;
+                (state.epoch.clone(), state.board.event_id(), state.unborn, state.board.is_short())
+            };
+            if short {
+                self.refill().await?;
+                continue;
+            }
+            if unborn {
+                let heads = self.store.heads(std::slice::from_ref(&self.key)).await?;
+                let Some((_, born, _)) = heads.first() else { return Ok(()) };
+                if *born != epoch {
+                    self.read_anew().await?;
+                    continue;
+                }
+                self.state().unborn = false;
+            }
+            match self.store.tail(&self.key, &epoch, head, CATCH_UP).await? {
+                Tail::Gap => self.read_anew().await?,
+                Tail::Transactions(transactions) if transactions.is_empty() => return Ok(()),
+                Tail::Transactions(transactions) => {
+                    metrics::counter!("shipboard_board_catch_ups_total").increment(1);
+                    self.apply(transactions);
+                }
+            }
+        }
+    }
+
+    fn apply(&self, transactions: Vec<Vec<Event>>) {
+        let mut state = self.state();
+        for events in transactions {
+            // The writer may have fed some of them meanwhile.
+            if events.first().is_some_and(|first| first.event_id == state.board.event_id().next()) {
+                state.apply(&self.key, events);
+            }
+        }
+        drop(state);
+        self.wake();
+    }
+
+    /// Reads the rows anew behind a board whose reserve was used up, keeping its ring and readers.
+    async fn refill(&self) -> Result<()> {
+        let load = self.store.load_board(&self.key).await?;
+        metrics::counter!("shipboard_board_loads_total").increment(1);
+        if self.state().put_behind(load.epoch.as_ref(), load.loaded) {
+            return Ok(());
+        }
+        // The read is newer than the board: its readers begin anew.
+        self.read_anew().await
+    }
+
+    /// Everything a client with this position may be given is at least that new, if the database is.
+    /// An id of another epoch, or beyond the database's own head, asks for nothing.
+    pub async fn reach(&self, epoch: &Epoch, event_id: EventId) -> Result<()> {
+        let behind = {
+            let state = self.state();
+            state.epoch == *epoch && state.board.event_id() < event_id
+        };
+        if behind { self.catch_up().await } else { Ok(()) }
+    }
+
+    /// A snapshot of the deployments scope.
+    pub fn snapshot(&self, limit: usize, now: Timestamp) -> Opened {
+        let mut state = self.state();
+        let cursor = state.cursor();
+        let shared = match state.snapshots.get(&limit) {
+            Some((at, shared)) if *at == cursor.event_id => shared.clone(),
+            _ => {
+                let (deployments, has_more) = state.board.deployments(limit);
+                let (workflows, workflows_more) = state.board.workflows();
+                let counts = state.board.counts();
+                let shared = encode::snapshot_state(&encode::DeploymentsState {
+                    counts,
+                    deployments: &deployments,
+                    has_more,
+                    workflows: &workflows,
+                    workflows_more,
+                });
+                state.snapshots.retain(|_, (at, _)| *at == cursor.event_id);
+                state.snapshots.insert(limit, (cursor.event_id, shared.clone()));
+                shared
+            }
+        };
+        let head = encode::snapshot_head(&self.key, &state.epoch, cursor.event_id, "deployments", now);
+        Opened { frames: vec![head, shared], cursor, epoch: state.epoch.clone() }
+    }
+
+    /// What has come after a reader of the deployments scope.
+    pub fn after(&self, cursor: Cursor) -> Next {
+        self.read(cursor, None)
+    }
+
+    /// What has come after a reader of one deployment.
+    pub fn after_of(&self, cursor: Cursor, id: DeploymentId) -> Next {
+        self.read(cursor, Some(id))
+    }
+
+    fn read(&self, cursor: Cursor, of: Option<DeploymentId>) -> Next {
+        let state = self.state();
+        if cursor.generation != state.generation {
+            return Next::Resync;
+        }
+        let head = state.board.event_id();
+        if cursor.event_id == head {
+            return Next::Nothing;
+        }
+        let After::Transactions(transactions) = state.ring.after(cursor.event_id, head) else {
+            return Next::Resync;
+        };
+        let mut next = cursor;
+        let mut frames = Vec::new();
+        let mut committed = None;
+        let mut gone = false;
+        for transaction in transactions.take(READ_AT_ONCE) {
+            next.event_id = transaction.last;
+            match of {
+                None => frames.push(transaction.list.clone()),
+                Some(id) => {
+                    for part in transaction.parts.iter().filter(|part| part.concerns(id)) {
+                        frames.push(part.frame.clone());
+                        gone |= matches!(part.event.change, Change::DeploymentDelete(_));
+                    }
+                }
+            }
+            if !frames.is_empty() {
+                committed = committed.or(Some(transaction.committed));
+            }
+        }
+        Next::Frames { frames, cursor: next, committed, gone }
+    }
+
+    /// Begins to hold one deployment's details. `None`: there is no such deployment.
+    pub async fn open_detail(self: &Arc<Self>, id: DeploymentId) -> Result<Option<DetailReading>> {
+        for _ in 0..MAX_TRIES {
+            {
+                let mut state = self.state();
+                let generation = state.generation;
+                if let Some(detail) = state.details.get_mut(&id) {
+                    detail.readers += 1;
+                    return Ok(Some(DetailReading { board: self.clone(), id, generation }));
+                }
+            }
+            let _one = self.loading.lock().await;
+            if self.state().details.contains_key(&id) {
+                continue;
+            }
+            let Some(read) = self.store.deployment(&self.key, id).await? else { return Ok(None) };
+            let behind = { self.state().board.event_id() < read.event_id };
+            if behind {
+                self.catch_up_locked().await?;
+            }
+            match self.state().hold(id, read) {
+                Hold::Held(generation) => {
+                    return Ok(Some(DetailReading { board: self.clone(), id, generation }));
+                }
+                Hold::Gone => return Ok(None),
+                Hold::Raced => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// A snapshot of the details scope; `None`: the deployment is gone, or must be opened again.
+    pub fn detail_snapshot(&self, id: DeploymentId, now: Timestamp) -> Option<Opened> {
+        let mut state = self.state();
+        let cursor = state.cursor();
+        let counts = state.board.counts();
+        let epoch = state.epoch.clone();
+        let detail = state.details.get_mut(&id)?;
+        let shared = match &detail.snapshot {
+            Some((at, shared)) if *at == cursor.event_id => shared.clone(),
+            _ => encode::snapshot_state(&encode::DetailsState {
+                deployment: &detail.row,
+                timeline: &detail.timeline,
+                timeline_more: detail.timeline_more,
+                counts,
+            }),
+        };
+        detail.snapshot = Some((cursor.event_id, shared.clone()));
+        let head = encode::snapshot_head(&self.key, &epoch, cursor.event_id, "details", now);
+        Some(Opened { frames: vec![head, shared], cursor, epoch })
+    }
+
+    /// The env's epoch, and a cursor at the board's head.
+    pub fn position(&self) -> (Epoch, Cursor) {
+        let state = self.state();
+        (state.epoch.clone(), state.cursor())
+    }
+
+    /// The deployment held has ended; `None`: it is not held.
+    pub(super) fn is_done(&self, id: DeploymentId) -> Option<bool> {
+        self.state().details.get(&id).map(|detail| detail.row.status.is_terminal())
+    }
+}

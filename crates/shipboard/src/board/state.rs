@@ -1,0 +1,180 @@
+//! What a board holds under its lock: rows, ring, the deployments somebody looks at. Nothing here waits.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use shipboard_core::board::{Board, Loaded};
+use shipboard_core::event::{Change, DeploymentRow, Event, TimelineEntry};
+use shipboard_core::id::{DeploymentId, Epoch, EventId};
+
+use super::ring::Ring;
+use super::{Cursor, encode};
+use crate::clock;
+use crate::store::{DeploymentRead, EnvKey, MAX_TIMELINE};
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) loaded: bool,
+    /// The board was told of events before it was loaded, or could not use them.
+    pub(super) behind: bool,
+    pub(super) epoch: Epoch,
+    /// Nobody has reported to the env yet; the epoch is this instance's own proposal.
+    pub(super) unborn: bool,
+    pub(super) generation: u64,
+    pub(super) board: Board,
+    pub(super) ring: Ring,
+    pub(super) details: HashMap<DeploymentId, Detail>,
+    /// Shared parts of snapshots by limit, for the event they are of.
+    pub(super) snapshots: HashMap<usize, (EventId, Bytes)>,
+    pub(super) idle_since: Instant,
+}
+
+/// One deployment that somebody looks at.
+#[derive(Debug)]
+pub(super) struct Detail {
+    pub(super) readers: usize,
+    pub(super) row: Arc<DeploymentRow>,
+    pub(super) timeline: VecDeque<TimelineEntry>,
+    pub(super) timeline_more: bool,
+    pub(super) snapshot: Option<(EventId, Bytes)>,
+}
+
+/// What trying to hold a deployment came to.
+pub(super) enum Hold {
+    Held(u64),
+    Gone,
+    /// The board has moved on too far since the read.
+    Raced,
+}
+
+impl Detail {
+    fn new(read: DeploymentRead) -> Self {
+        Self {
+            readers: 0,
+            row: read.row,
+            timeline: read.timeline.into(),
+            timeline_more: read.timeline_more,
+            snapshot: None,
+        }
+    }
+
+    fn apply(&mut self, event: &Event) {
+        match &event.change {
+            Change::DeploymentUpsert(upsert) if upsert.deployment.id == self.row.id => {
+                if event.event_id <= self.row.event_id {
+                    return;
+                }
+                self.row = upsert.deployment.clone();
+                self.timeline.extend(upsert.entries.iter().cloned());
+                while self.timeline.len() > MAX_TIMELINE {
+                    self.timeline.pop_front();
+                    self.timeline_more = true;
+                }
+            }
+            Change::DeploymentProgress(told) if told.id == self.row.id => {
+                if event.event_id <= self.row.event_id {
+                    return;
+                }
+                let row = Arc::make_mut(&mut self.row);
+                row.progress = told.progress.clone();
+                row.updated_at = told.updated_at;
+                row.event_id = event.event_id;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl State {
+    /// Of a board that was not read yet.
+    pub(super) fn unread() -> Self {
+        Self {
+            loaded: false,
+            behind: false,
+            epoch: clock::epoch(),
+            unborn: true,
+            generation: 0,
+            board: Board::new(Loaded::default()),
+            ring: Ring::default(),
+            details: HashMap::new(),
+            snapshots: HashMap::new(),
+            idle_since: Instant::now(),
+        }
+    }
+
+    /// Begins a new life of the board: every reader gets a new snapshot.
+    pub(super) fn begin_anew(&mut self, epoch: Option<Epoch>, loaded: Loaded) {
+        self.unborn = epoch.is_none();
+        if let Some(epoch) = epoch {
+            self.epoch = epoch;
+        }
+        self.generation += 1;
+        self.loaded = true;
+        self.board = Board::new(loaded);
+        self.ring = Ring::default();
+        self.snapshots.clear();
+        // Details are of the life before; their readers come back for them.
+        self.details.clear();
+    }
+
+    /// Applies one transaction that follows the head.
+    pub(super) fn apply(&mut self, key: &EnvKey, events: Vec<Event>) {
+        for event in &events {
+            self.board.apply(event);
+            let concerned = match &event.change {
+                Change::DeploymentUpsert(upsert) => self.details.get_mut(&upsert.deployment.id),
+                Change::DeploymentProgress(told) => self.details.get_mut(&told.id),
+                Change::DeploymentDelete(delete) => {
+                    self.details.remove(&delete.id);
+                    None
+                }
+                Change::WorkflowUpsert(_) | Change::CountsUpdate(_) => None,
+            };
+            if let Some(detail) = concerned {
+                detail.apply(event);
+            }
+        }
+        if let Some(transaction) = encode::transaction(key, &self.epoch, events) {
+            self.ring.push(transaction);
+        }
+    }
+
+    /// Begins to hold a deployment that was read. What the board has applied since the read is applied
+    /// to the read as well.
+    pub(super) fn hold(&mut self, id: DeploymentId, read: DeploymentRead) -> Hold {
+        let (at, head) = (read.event_id, self.board.event_id());
+        if read.epoch != self.epoch || head < at {
+            return Hold::Raced;
+        }
+        let Some(events) = self.ring.events_after(at, head) else { return Hold::Raced };
+        let mut detail = Detail::new(read);
+        for event in events {
+            if matches!(&event.change, Change::DeploymentDelete(delete) if delete.id == id) {
+                return Hold::Gone;
+            }
+            detail.apply(event);
+        }
+        detail.readers = 1;
+        self.details.insert(id, detail);
+        Hold::Held(self.generation)
+    }
+
+    /// Replaces the rows by ones read at an event that the ring still reaches back to. False: it cannot.
+    pub(super) fn put_behind(&mut self, epoch: Option<&Epoch>, loaded: Loaded) -> bool {
+        let (at, head) = (loaded.event_id, self.board.event_id());
+        if epoch != Some(&self.epoch) || at > head {
+            return false;
+        }
+        let Some(events) = self.ring.events_after(at, head) else { return false };
+        let mut board = Board::new(loaded);
+        events.into_iter().for_each(|event| board.apply(event));
+        self.board = board;
+        true
+    }
+
+    pub(super) fn cursor(&self) -> Cursor {
+        Cursor { generation: self.generation, event_id: self.board.event_id() }
+    }
+}
