@@ -49,7 +49,7 @@ impl Handover {
 /// What a connection's first bytes turned out to be.
 enum First {
     /// A request for a stream, whole.
-    Stream(Request),
+    Stream(Box<Request>),
     /// Something else, or not to be told: these bytes were read of it.
     Other(Bytes),
     /// Nothing came.
@@ -73,7 +73,7 @@ pub(super) async fn enter(
         Ok(Ok(First::Nothing) | Err(_)) | Err(_) => return None,
     };
     let handover = Handover::default();
-    let mut request = request;
+    let mut request = *request;
     request.extensions_mut().insert(handover.clone());
     let Ok(response) = routes.clone().call(request).await;
     let patience = app.config.write_timeout;
@@ -96,7 +96,7 @@ async fn read_first(stream: &mut TcpStream) -> io::Result<First> {
             None => continue,
         }
         match parse(&bytes) {
-            Some(Ok(request)) => return Ok(First::Stream(request)),
+            Some(Ok(request)) => return Ok(First::Stream(Box::new(request))),
             None if bytes.len() < MAX_HEAD => {}
             Some(Err(())) | None => return Ok(First::Other(bytes.freeze())),
         }
