@@ -148,12 +148,17 @@ pub enum Request {
         /// Whose.
         id: DeploymentId,
     },
+    /// Publishes progress that was held back because some had just been published.
+    Settle {
+        /// Whose.
+        id: DeploymentId,
+    },
     /// Removes a deployment.
     Delete {
         /// Which one.
         id: DeploymentId,
     },
-    /// Removes a workflow and all its deployments, which [`EnvState::deployments`] must hold.
+    /// Removes those deployments of a workflow that [`EnvState::deployments`] holds.
     DeleteWorkflow {
         /// Which one.
         workflow: Slug,
@@ -214,6 +219,8 @@ pub struct Decision {
     pub workflows: Vec<Arc<WorkflowRow>>,
     /// Idempotency-Keys to remember.
     pub keys: Vec<(String, KeyUse)>,
+    /// Deployments whose progress was held back, and when it may be published.
+    pub owing: Vec<(DeploymentId, Timestamp)>,
     /// The counts after it.
     pub counts: Counts,
     /// The events, in order. Empty if nobody needs to know.

@@ -278,12 +278,22 @@ impl Fold {
         self.attempts.get(&attempt)?.end().map(|end| (end.at, end.status))
     }
 
-    /// The status this report said is the one that now counts for its attempt, the highest.
-    pub fn is_decided_by(&self, report: &StoredReport) -> bool {
-        let Some(Said::Status(status)) = report.status else { return true };
+    /// The status this report said changes none: something newer is known of its attempt, an end of it
+    /// that no other status undoes, or a later attempt.
+    pub fn is_late(&self, report: &StoredReport) -> bool {
+        let Some(Said::Status(status)) = report.status else { return false };
         let Some((highest, attempt)) = self.attempts.last_key_value() else { return false };
+        if *highest != report.attempt {
+            return true;
+        }
+        if status == Status::Lost {
+            return attempt.status() != Status::Lost;
+        }
         let claim = Claim { at: report.occurred_at, sequence: report.sequence, status };
-        *highest == report.attempt && (status == Status::Lost || attempt.winner() == Some(claim))
+        attempt.winner().is_some_and(|winner| {
+            let ended = winner.status.is_terminal() && !status.is_terminal();
+            ended || (winner != claim && claim < winner)
+        })
     }
 
     /// What it all comes to; `None` before the first report.

@@ -7,6 +7,10 @@ use crate::report::ReportedProgress;
 use crate::status::Status;
 use crate::time::Timestamp;
 
+/// A deployment's progress is published on its own at most this often, in milliseconds: four times a
+/// second, whichever instances publish it.
+pub const PROGRESS_PACE_MS: i64 = 250;
+
 /// Progress of the highest attempt: the greatest percent, the latest phase and step.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct KnownProgress {

@@ -10,14 +10,14 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use shipboard_core::id::Slug;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::watch::{self as signal};
 
 use crate::access::Access;
 use crate::board::Boards;
 use crate::config::Config;
-use crate::store::Store;
+use crate::store::{EnvKey, Store};
 use crate::tasks::Tasks;
-use crate::watch::Watchdog;
+use crate::watch::{self, Hearing};
 use crate::writer::Writers;
 use crate::{clock, http};
 
@@ -47,9 +47,11 @@ pub struct App {
     pub streams: Permits,
     /// Given when streams are to be ended over the drain window.
     pub draining: tokio_util::sync::CancellationToken,
+    /// Since when reports could be heard.
+    pub hearing: Arc<Hearing>,
     /// The database answered when last asked.
     pub database_ok: AtomicBool,
-    beats: Vec<watch::Sender<u64>>,
+    beats: Vec<signal::Sender<u64>>,
 }
 
 /// How many streams are open: in all, and of each tenant. The newcomer is refused.
@@ -105,7 +107,7 @@ impl App {
     }
 
     /// A heartbeat shared by a part of the readers: no timer of their own.
-    pub fn heartbeat(&self) -> watch::Receiver<u64> {
+    pub fn heartbeat(&self) -> signal::Receiver<u64> {
         self.beats[clock::between(0, BEATS as u64) as usize].subscribe()
     }
 }
@@ -135,8 +137,10 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     };
     let tasks = Tasks::default();
     let boards = Arc::new(Boards::new(store.clone()));
+    let hearing = Arc::new(Hearing::new(clock::now()));
     let app = Arc::new(App {
-        writers: Writers::new(store.clone(), boards.clone(), tasks.clone()),
+        writers: Writers::new(store.clone(), boards.clone(), tasks.clone(), hearing.clone()),
+        hearing,
         streams: Permits {
             max: config.max_streams,
             max_per_tenant: config.max_streams_per_tenant,
@@ -144,7 +148,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         },
         draining: tokio_util::sync::CancellationToken::new(),
         database_ok: AtomicBool::new(true),
-        beats: (0..BEATS).map(|_| watch::Sender::new(0)).collect(),
+        beats: (0..BEATS).map(|_| signal::Sender::new(0)).collect(),
         config,
         store,
         boards,
@@ -172,6 +176,7 @@ fn background(app: &Arc<App>) {
         beat += 1;
         std::future::ready(())
     });
+    repeat(app, every(1), probe);
     repeat(app, every(1), |app| async move { app.boards.check().await });
     repeat(app, every(1), |app| async move { app.access.refresh().await });
     repeat(app, every(60), |app| async move {
@@ -180,21 +185,28 @@ fn background(app: &Arc<App>) {
     });
     repeat(app, every(10), |app| async move {
         let before = clock::now().plus_millis(-(app.config.keep_events.as_millis() as i64));
-        while app.store.trim_log(before, KEEP_AT_LEAST).await? > 0 {}
+        for (tenant, _) in app.store.tenants().await? {
+            for env in app.store.envs(&tenant).await? {
+                let key = EnvKey { tenant: tenant.clone(), env: env.slug };
+                while app.store.trim_log(&key, before, KEEP_AT_LEAST).await? > 0 {}
+            }
+        }
         Ok(())
     });
-    let watchdog = Arc::new(tokio::sync::Mutex::new(Watchdog::new(clock::now())));
     let pace = app.config.lost_after.min(every(30)) / 3;
-    repeat(app, pace.max(Duration::from_millis(100)), move |app| {
-        let watchdog = watchdog.clone();
-        async move { watchdog.lock().await.look(&app).await }
+    repeat(app, pace.max(Duration::from_millis(100)), |app| async move { watch::look(&app).await });
+    let metrics = app.metrics.clone();
+    app.tasks.repeat(every(5), move || {
+        // Histograms keep every sample until they are drained.
+        metrics.run_upkeep();
+        std::future::ready(())
     });
 }
 
 /// The newest events of an env that stay in the log, whatever their age.
 const KEEP_AT_LEAST: u64 = 10_000;
 
-/// Does something with the database again and again. That it is away is told once, by readiness and log.
+/// Does something with the database again and again. What fails is tried again at the next turn.
 fn repeat<F, W>(app: &Arc<App>, every: Duration, mut work: F)
 where
     F: FnMut(Arc<App>) -> W + Send + 'static,
@@ -203,19 +215,25 @@ where
     let app = app.clone();
     let tasks = app.tasks.clone();
     tasks.repeat(every, move || {
-        let app = app.clone();
         let done = work(app.clone());
         async move {
-            let result = done.await;
-            let ok = result.is_ok();
-            let was_ok = app.database_ok.swap(ok, Ordering::Relaxed);
-            match result {
-                Err(error) if was_ok => tracing::error!(%error, "the database is not available"),
-                Ok(()) if !was_ok => tracing::info!("the database is available again"),
-                _ => {}
+            if let Err(error) = done.await {
+                tracing::debug!(%error, "the database did not do what is done again and again");
             }
         }
     });
+}
+
+/// Whether the database answers, by one probe alone; its coming and going is told once.
+async fn probe(app: Arc<App>) -> crate::store::Result<()> {
+    let probed = app.store.ping().await;
+    let ok = probed.is_ok();
+    match (app.database_ok.swap(ok, Ordering::Relaxed), &probed) {
+        (true, Err(error)) => tracing::error!(%error, "the database is not available"),
+        (false, Ok(())) => tracing::info!("the database is available again"),
+        _ => {}
+    }
+    probed
 }
 
 impl Running {

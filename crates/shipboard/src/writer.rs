@@ -3,14 +3,14 @@
 //! It answers after the commit, then feeds this instance's board. Its work never depends on a client
 //! that is still there. Nothing here decides anything: that is `shipboard_core::decide`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use shipboard_core::decide::{Outcome, Refusal, Request};
 use shipboard_core::event::DeploymentRow;
 use shipboard_core::id::{DeploymentId, EventId};
-use shipboard_core::report::{DEFAULT_SOURCE, Report};
+use shipboard_core::progress::PROGRESS_PACE_MS;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -18,13 +18,14 @@ use crate::board::Boards;
 use crate::clock;
 use crate::store::{Birth, EnvKey, Store, StoreError, Written};
 use crate::tasks::Tasks;
+use crate::watch::Hearing;
 
 /// Most requests in one transaction, unless a single batch brings more.
 const MAX_GROUP: usize = 1_000;
 /// Most jobs that wait for one env's writer; a reporter beyond that waits for its turn to wait.
 const MAX_WAITING: usize = 1_024;
 /// Reports of nothing but progress go at most this often; those that come meanwhile are merged.
-const PROGRESS_PACE: Duration = Duration::from_millis(250);
+const PROGRESS_PACE: Duration = Duration::from_millis(PROGRESS_PACE_MS as u64);
 /// A writer with nothing to do for so long ends.
 const IDLE: Duration = Duration::from_secs(30);
 /// The same when the server is stopping: requests that are under way may still bring something.
@@ -63,6 +64,12 @@ struct Job {
 }
 
 impl Job {
+    /// Publishes progress that was held back. Nobody waits for the answer.
+    fn settling(owed: BTreeSet<DeploymentId>) -> Self {
+        let requests = owed.into_iter().map(|id| Request::Settle { id }).collect();
+        Self { requests, birth: None, answer: oneshot::channel().0 }
+    }
+
     /// Nothing but progress: it may wait to be merged with more of the kind.
     fn is_only_progress(&self) -> bool {
         self.requests.iter().all(|request| match request {
@@ -73,34 +80,6 @@ impl Job {
             _ => false,
         })
     }
-
-    fn targets(&self) -> impl Iterator<Item = Target<'_>> {
-        self.requests.iter().filter_map(Target::of)
-    }
-}
-
-/// Which deployment a request means.
-#[derive(PartialEq)]
-enum Target<'a> {
-    Id(DeploymentId),
-    Identity(&'a str, &'a str),
-}
-
-impl<'a> Target<'a> {
-    fn of(request: &'a Request) -> Option<Self> {
-        let identity = |report: &'a Report| {
-            let source = report.source.as_deref().unwrap_or(DEFAULT_SOURCE);
-            Some(Self::Identity(source, report.external_id.as_deref()?))
-        };
-        match request {
-            Request::Post { report, .. } => identity(report),
-            Request::Patch { id, .. }
-            | Request::Lose { id, .. }
-            | Request::HasLog { id }
-            | Request::Delete { id } => Some(Self::Id(*id)),
-            Request::DeleteWorkflow { .. } => None,
-        }
-    }
 }
 
 /// The writers of this instance, one for each env that is being written to.
@@ -109,8 +88,19 @@ pub struct Writers {
     shared: Arc<Shared>,
 }
 
+impl Shared {
+    /// Forgets a writer that has ended, unless another has taken its place.
+    fn forget(&self, key: &EnvKey) {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        if queues.get(key).is_some_and(mpsc::Sender::is_closed) {
+            queues.remove(key);
+        }
+    }
+}
+
 struct Shared {
     store: Store,
+    hearing: Arc<Hearing>,
     boards: Arc<Boards>,
     tasks: Tasks,
     queues: Mutex<HashMap<EnvKey, mpsc::Sender<Job>>>,
@@ -124,8 +114,8 @@ impl std::fmt::Debug for Writers {
 
 impl Writers {
     /// No writers yet.
-    pub fn new(store: Store, boards: Arc<Boards>, tasks: Tasks) -> Self {
-        Self { shared: Arc::new(Shared { store, boards, tasks, queues: Mutex::default() }) }
+    pub fn new(store: Store, boards: Arc<Boards>, tasks: Tasks, hearing: Arc<Hearing>) -> Self {
+        Self { shared: Arc::new(Shared { store, hearing, boards, tasks, queues: Mutex::default() }) }
     }
 
     /// Commits requests, together and in order, and answers after the commit. `birth` tells how the env
@@ -155,8 +145,14 @@ impl Writers {
         }
         let (queue, jobs) = mpsc::channel(MAX_WAITING);
         queues.insert(key.clone(), queue.clone());
-        let writer =
-            Writer { shared: self.shared.clone(), key: key.clone(), jobs, held: Vec::new(), due: None };
+        let writer = Writer {
+            shared: self.shared.clone(),
+            key: key.clone(),
+            jobs,
+            held: Vec::new(),
+            owed: BTreeSet::new(),
+            due: None,
+        };
         self.shared.tasks.spawn(writer.run());
         queue
     }
@@ -168,6 +164,8 @@ struct Writer {
     jobs: mpsc::Receiver<Job>,
     /// Progress that waits to be merged.
     held: Vec<Job>,
+    /// Deployments whose progress was held back, because some had just been published.
+    owed: BTreeSet<DeploymentId>,
     /// When progress may go again; `None`: at once.
     due: Option<Instant>,
 }
@@ -175,7 +173,7 @@ struct Writer {
 impl Writer {
     async fn run(mut self) {
         loop {
-            let due = self.due.filter(|_| !self.held.is_empty());
+            let due = self.due.filter(|_| !self.held.is_empty() || !self.owed.is_empty());
             let stopping = self.shared.tasks.stopping();
             let idle = if stopping.is_cancelled() { IDLE_AT_THE_END } else { IDLE };
             let wait = due.unwrap_or_else(|| Instant::now() + idle);
@@ -200,48 +198,46 @@ impl Writer {
                 self.commit(group).await;
             }
         }
-        let held = std::mem::take(&mut self.held);
-        if !held.is_empty() {
-            self.commit(held).await;
+        let mut last = std::mem::take(&mut self.held);
+        if !self.owed.is_empty() {
+            last.push(Job::settling(std::mem::take(&mut self.owed)));
         }
+        if !last.is_empty() {
+            self.commit(last).await;
+        }
+        self.shared.forget(&self.key);
     }
 
-    /// Which jobs go now: all that say more than progress, and what progress waits of the same
-    /// deployments; the rest of it when it is due.
+    /// Which jobs go now: all, unless there is nothing but progress and some went just before. Whatever
+    /// else goes takes waiting progress along; how often a deployment's is published is `decide`'s to hold.
     fn pace(&mut self, taken: Vec<Job>) -> Vec<Job> {
         let now = Instant::now();
+        let is_due = self.due.is_none_or(|due| due <= now);
         let (progress, mut group): (Vec<Job>, Vec<Job>) = taken.into_iter().partition(Job::is_only_progress);
         self.held.extend(progress);
-        if self.held.is_empty() {
+        if group.is_empty() && !is_due {
             return group;
         }
-        if self.due.is_none_or(|due| due <= now) {
+        if !self.held.is_empty() {
             self.due = Some(now + PROGRESS_PACE);
-            // Progress first: it was said before what overtakes it here.
-            let mut all = std::mem::take(&mut self.held);
-            all.append(&mut group);
-            return all;
         }
-        if group.is_empty() {
-            return group;
-        }
-        let overtaken = |job: &mut Job| {
-            let wanted =
-                |target: Target<'_>| group.iter().flat_map(Job::targets).any(|other| other == target);
-            job.targets().any(wanted)
-        };
-        let mut all: Vec<Job> = self.held.extract_if(.., overtaken).collect();
+        // Progress first: it was said before what overtakes it here.
+        let mut all = std::mem::take(&mut self.held);
         all.append(&mut group);
+        if is_due && !self.owed.is_empty() {
+            self.due = Some(now + PROGRESS_PACE);
+            all.push(Job::settling(std::mem::take(&mut self.owed)));
+        }
         all
     }
 
-    async fn commit(&self, group: Vec<Job>) {
+    async fn commit(&mut self, group: Vec<Job>) {
         metrics::histogram!("shipboard_writer_group_size")
             .record(group.iter().map(|job| job.requests.len()).sum::<usize>() as f64);
         let requests: Vec<Request> = group.iter().flat_map(|job| job.requests.iter().cloned()).collect();
         let birth = group.iter().find_map(|job| job.birth.clone());
         match self.write(&requests, birth).await {
-            Ok(written) => Self::answer(group, written),
+            Ok(written) => self.answer(group, written),
             Err(error @ (WriteError::NoEnv | WriteError::Stopping)) => refuse(group, &error),
             // The whole database is away: nobody fares better alone.
             Err(error) if is_unavailable(&error) || group.len() == 1 => refuse(group, &error),
@@ -249,7 +245,7 @@ impl Writer {
                 tracing::warn!(env = %self.key, %error, "a group failed; its jobs are tried one by one");
                 for job in group {
                     match self.write(&job.requests, job.birth.clone()).await {
-                        Ok(written) => Self::answer(vec![job], written),
+                        Ok(written) => self.answer(vec![job], written),
                         Err(error) => refuse(vec![job], &error),
                     }
                 }
@@ -265,6 +261,9 @@ impl Writer {
         });
         let written = self.shared.store.write(&self.key, requests, birth.as_ref(), clock::now()).await;
         metrics::histogram!("shipboard_commit_seconds").record(started.elapsed().as_secs_f64());
+        if matches!(written, Err(StoreError::Unavailable(_))) {
+            self.shared.hearing.failed(clock::now());
+        }
         let mut written = written.map_err(Arc::new)?.ok_or(WriteError::NoEnv)?;
         let events = std::mem::take(&mut written.decision.events);
         for event in &events {
@@ -280,7 +279,11 @@ impl Writer {
         Ok(written)
     }
 
-    fn answer(group: Vec<Job>, written: Written) {
+    fn answer(&mut self, group: Vec<Job>, written: Written) {
+        self.owed.extend(written.decision.owing.iter().map(|(id, _)| *id));
+        if !self.owed.is_empty() && self.due.is_none() {
+            self.due = Some(Instant::now() + PROGRESS_PACE);
+        }
         let event_id = written.decision.head;
         let rows: HashMap<_, _> = written.rows.into_iter().map(|row| (row.id, row)).collect();
         let mut outcomes = written.decision.outcomes.into_iter();

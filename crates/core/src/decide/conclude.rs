@@ -12,6 +12,7 @@ use crate::event::{
     TimelineEntry, WorkflowRow, WorkflowUpsert,
 };
 use crate::id::{DeploymentId, EventId, Slug};
+use crate::progress::PROGRESS_PACE_MS;
 use crate::report::{MAX_EVENT_MESSAGE_CHARS, cut};
 use crate::time::Timestamp;
 use crate::workflow::{self, Brief, Link};
@@ -43,12 +44,14 @@ impl Work {
             }
         }
         let mut deployments = Vec::with_capacity(touched.len());
+        let mut owing = Vec::new();
         for id in touched {
             let Some(mut deployment) = self.state.deployments.remove(&id) else { continue };
             let before = self.before.remove(&id).flatten();
             counts.move_deployment(before.as_ref().map(|row| row.status), Some(deployment.row.status));
             let entries = self.entries.remove(&id).unwrap_or_default();
-            publish(&mut deployment, before.as_deref(), entries, &mut numbering);
+            let due = publish(&mut deployment, before.as_ref(), entries, &mut numbering);
+            owing.extend(due.map(|due| (id, due)));
             deployments.push(deployment);
         }
         for row in neighbours.values_mut() {
@@ -79,6 +82,7 @@ impl Work {
             deleted: self.deleted,
             workflows: workflows.into_iter().map(|(_, row)| row).collect(),
             keys: self.keys,
+            owing,
             counts,
             events: numbering.events,
             head: numbering.head,
@@ -213,24 +217,33 @@ impl Numbering {
     }
 }
 
-/// Numbers a touched deployment's change: an upsert, only its progress, or nothing at all.
+/// Numbers a touched deployment's change: an upsert, only its progress, or nothing at all. Progress that
+/// comes too soon after some was published is held back; gives when it may go.
 fn publish(
     deployment: &mut Deployment,
-    before: Option<&DeploymentRow>,
+    before: Option<&Arc<DeploymentRow>>,
     entries: Vec<TimelineEntry>,
     numbering: &mut Numbering,
-) {
+) -> Option<Timestamp> {
     let now = numbering.ts;
-    let row = Arc::make_mut(&mut deployment.row);
-    if before.is_some_and(|before| before == row) && entries.is_empty() {
-        return;
+    if entries.is_empty() && before.is_some_and(|before| *before == deployment.row) {
+        return None;
     }
-    row.updated_at = now;
     let only_progress = entries.is_empty()
         && before.is_some_and(|before| {
-            let (progress, updated_at) = (before.progress.clone(), before.updated_at);
-            DeploymentRow { progress, updated_at, ..row.clone() } == *before
+            let progress = before.progress.clone();
+            DeploymentRow { progress, ..(*deployment.row).clone() } == **before
         });
+    if let Some(before) = before.filter(|_| only_progress) {
+        let due = deployment.state.progress_sent_at.plus_millis(PROGRESS_PACE_MS);
+        if now < due {
+            deployment.row = before.clone();
+            return Some(due);
+        }
+        deployment.state.progress_sent_at = now;
+    }
+    let row = Arc::make_mut(&mut deployment.row);
+    row.updated_at = now;
     numbering.push(|event_id| {
         row.event_id = event_id;
         if only_progress {
@@ -241,7 +254,5 @@ fn publish(
         let entries = entries.into_iter().map(TimelineEntry::for_event).collect();
         Change::DeploymentUpsert(DeploymentUpsert { deployment: Arc::new(row.clone()), entries })
     });
-    if only_progress {
-        deployment.state.progress_sent_at = now;
-    }
+    None
 }

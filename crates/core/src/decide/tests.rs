@@ -135,13 +135,18 @@ fn what_replaces_an_end_is_a_correction_and_what_changes_no_status_is_late() {
     );
     check_timeline(&["running @2", "queued @1"], &["1 status running @2", "2 status queued @1 late"]);
     check_timeline(&["2: running @2", "1: failed @3"], &["1 status running @2", "2 status failed @3 late"]);
+    check_timeline(
+        &["success @2", "success @4 says:again"],
+        &["1 status success @2", "2 status success says:again @4"],
+    );
+    check_timeline(&["success @2", "lost @4"], &["1 status success @2", "2 status lost @4 late"]);
 }
 
 #[test]
-fn another_source_s_end_is_stored_and_late() {
+fn another_source_s_end_is_stored_and_changes_nothing() {
     let mut env = env(&["a failed @2"]);
     let decision = env.take(&[env.patch("a", "success @3 by:gate")]);
-    assert_eq!(env.told(&decision), ["upsert a | 2 status success @3 late"]);
+    assert_eq!(env.told(&decision), ["upsert a | 2 status success @3"]);
     assert_eq!(env.row("a").status, Status::Failed);
 }
 
@@ -202,6 +207,26 @@ fn signs_of_life_are_merged_and_not_kept() {
     let decision = env.take(&[env.patch("a", "5%")]);
     assert_eq!(decision.events, []);
     assert_eq!(env.deployment("a").state.last_heard_at, env.now);
+}
+
+#[test]
+fn progress_that_comes_too_soon_is_held_back_and_published_when_it_is_due() {
+    let mut env = env(&["a running", "a 10%"]);
+    let sent = env.deployment("a").state.progress_sent_at;
+    env.now = sent.plus_millis(100);
+    let decision = env.take(&[env.patch("a", "20%")]);
+    assert_eq!(decision.events, []);
+    assert_eq!(decision.owing, [(env.id("a"), sent.plus_millis(250))]);
+    assert_eq!(env.row("a").progress.percent, Some(10.0));
+    env.now = sent.plus_millis(250);
+    let decision = env.take(&[Request::Settle { id: env.id("a") }]);
+    assert_eq!(env.told(&decision), ["progress a 20.0"]);
+    // A status does not wait, and takes along what was held back.
+    env.now = env.now.plus_millis(10);
+    env.take(&[env.patch("a", "30%")]);
+    let decision = env.take(&[env.patch("a", "failed")]);
+    assert_eq!(env.row("a").progress.percent, Some(30.0));
+    assert_eq!(decision.owing, []);
 }
 
 #[test]

@@ -57,6 +57,11 @@ impl Work {
                 Arc::make_mut(&mut deployment.row).has_log = true;
                 Ok(Outcome::Known(*id))
             }
+            Request::Settle { id } => {
+                self.known(*id)?;
+                self.touch(*id);
+                Ok(Outcome::Known(*id))
+            }
             Request::Delete { id } => {
                 self.known(*id)?;
                 self.delete(*id);
@@ -248,8 +253,10 @@ impl Work {
         let before = state.fold.end_of(stored.attempt);
         state.fold.absorb(&stored);
         let after = state.fold.end_of(stored.attempt);
-        stored.correction = before.is_some() && after != before;
-        stored.late = !state.fold.is_decided_by(&stored);
+        // The same end told again, by another event of the same source, corrects nothing.
+        let word = |end: Option<(Timestamp, Status)>| end.map(|(_, status)| status);
+        stored.correction = before.is_some() && word(after) != word(before);
+        stored.late = state.fold.is_late(&stored);
         state.arrivals = stored.arrival;
         state.last_said.insert(stored.attempt, stored.digest.clone());
         if let Some(told) = &stored.progress {

@@ -143,6 +143,8 @@ impl Coverage {
             Request::Delete { .. } => self.hit("deletion: of a deployment", outcome.is_ok()),
             Request::DeleteWorkflow { .. } => self.hit("deletion: of a workflow", outcome.is_ok()),
             Request::HasLog { .. } => self.hit("log: begins", outcome.is_ok()),
+            // Told by example beside decide: it takes a pace that groups here do not keep.
+            Request::Settle { .. } => {}
             Request::Lose { .. } => {
                 let alone = requests.len() == 1 && decision.reports.is_empty();
                 self.hit("10: not lost, something was heard", outcome.is_ok() && alone);

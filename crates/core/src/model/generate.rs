@@ -64,6 +64,7 @@ pub(super) enum Act {
     Patch { slot: usize, telling: Telling },
     Lose { slot: usize, patient: bool },
     HasLog { slot: usize },
+    Settle { slot: usize },
     Delete { slot: usize },
     DeleteWorkflow { slot: usize },
 }
@@ -195,6 +196,7 @@ fn act(mix: Mix) -> impl Strategy<Value = Act> {
         32 => (slot(), beat()).prop_map(|(slot, telling)| Act::Patch { slot, telling }),
         20 => (slot(), any::<bool>()).prop_map(|(slot, patient)| Act::Lose { slot, patient }),
         4 => slot().prop_map(|slot| Act::HasLog { slot }),
+        4 => slot().prop_map(|slot| Act::Settle { slot }),
         mix.deletes.0 => slot().prop_map(|slot| Act::Delete { slot }),
         mix.deletes.1 => slot().prop_map(|slot| Act::DeleteWorkflow { slot }),
     ]
@@ -315,6 +317,7 @@ impl Act {
                 Request::Lose { id: id(*slot), silent_since }
             }
             Self::HasLog { slot } => Request::HasLog { id: id(*slot) },
+            Self::Settle { slot } => Request::Settle { id: id(*slot) },
             Self::Delete { slot } => Request::Delete { id: id(*slot) },
             Self::DeleteWorkflow { slot } => {
                 Request::DeleteWorkflow { workflow: workflow_of(*slot, workflows) }

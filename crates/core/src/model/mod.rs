@@ -70,6 +70,7 @@ impl Model {
             Request::Patch { id, .. }
             | Request::Lose { id, .. }
             | Request::HasLog { id }
+            | Request::Settle { id }
             | Request::Delete { id } => vec![*id],
             Request::DeleteWorkflow { workflow } => {
                 let of_it = self.deployments.values().filter(|held| held.row.workflow_id == *workflow);
@@ -119,7 +120,7 @@ impl Model {
                         lower(workflow, now);
                     }
                 }
-                if !matches!(request, Request::HasLog { .. }) {
+                if !matches!(request, Request::HasLog { .. } | Request::Settle { .. }) {
                     stirred.extend(theirs);
                 }
                 continue;

@@ -50,6 +50,7 @@ create index deployments_newest on deployments (tenant, env, created_at desc, id
 create index deployments_of_workflow on deployments (tenant, env, workflow, created_at desc, id desc);
 create index deployments_place on deployments (tenant, env, workflow, placed_at);
 create index deployments_success on deployments (tenant, env, workflow, success_at) where success_at is not null;
+create index deployments_version on deployments (tenant, env, workflow, version, success_at) where success_at is not null;
 create index deployments_active on deployments (last_heard_at) where status in ('queued', 'waiting', 'running');
 
 create table tombstones (
@@ -97,7 +98,6 @@ create table events (
   change text not null,
   primary key (tenant, env, event_id)
 );
-create index events_age on events (ts);
 
 create table idempotency_keys (
   tenant text not null,

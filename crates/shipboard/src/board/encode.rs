@@ -45,8 +45,11 @@ pub(super) fn transaction(key: &EnvKey, epoch: &Epoch, events: Vec<Event>) -> Op
         let frame = fuller.unwrap_or_else(|| list.slice(range));
         Part { event, frame }
     });
-    let parts = parts.collect();
-    Some(Transaction { first, last, list, parts, committed: std::time::Instant::now() })
+    let parts: Vec<Part> = parts.collect();
+    // A row takes about as much again as a value; a fuller block comes on top of the list's.
+    let fuller: usize = parts.iter().map(|part| part.frame.len()).sum();
+    let bytes = list.len() + fuller;
+    Some(Transaction { first, last, list, parts, bytes, committed: std::time::Instant::now() })
 }
 
 fn block(out: &mut Vec<u8>, key: &EnvKey, epoch: &Epoch, event: &Event, change: &Change) {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::ring::After;
 use super::state::{Hold, State};
 use super::{Cursor, Next, Opened, encode, log};
-use crate::store::{EnvKey, Result, Store, Tail};
+use crate::store::{EnvKey, Result, Store, StoreError, Tail};
 
 /// How long a board stays loaded after its last reader has left.
 const KEEP: Duration = Duration::from_mins(1);
@@ -20,6 +20,10 @@ const KEEP: Duration = Duration::from_mins(1);
 const CATCH_UP: usize = 2_000;
 /// Most transactions handed to a reader at a time; it comes back for more.
 const READ_AT_ONCE: usize = 64;
+/// No further transaction is handed over beyond this many bytes: what a slow reader holds is its own cost.
+const READ_BYTES: usize = 128 * 1024;
+/// Most limits that a snapshot is kept encoded for.
+const MAX_SNAPSHOTS: usize = 4;
 /// How often a read that raced a very busy board is tried before it is given up.
 const MAX_TRIES: usize = 8;
 
@@ -261,6 +265,9 @@ impl LiveBoard {
                     workflows_more,
                 });
                 state.snapshots.retain(|_, (at, _)| *at == cursor.event_id);
+                if state.snapshots.len() >= MAX_SNAPSHOTS {
+                    state.snapshots.clear();
+                }
                 state.snapshots.insert(limit, (cursor.event_id, shared.clone()));
                 shared
             }
@@ -295,13 +302,21 @@ impl LiveBoard {
         let mut frames = Vec::new();
         let mut committed = None;
         let mut gone = false;
+        let mut told = None;
+        let mut bytes = 0;
         for transaction in transactions.take(READ_AT_ONCE) {
             next.event_id = transaction.last;
             match of {
-                None => frames.push(transaction.list.clone()),
+                None => {
+                    frames.push(transaction.list.clone());
+                    bytes += transaction.list.len();
+                    told = Some(transaction.last);
+                }
                 Some(id) => {
                     for part in transaction.parts.iter().filter(|part| part.concerns(id)) {
                         frames.push(part.frame.clone());
+                        bytes += part.frame.len();
+                        told = Some(part.event.event_id);
                         gone |= matches!(part.event.change, Change::DeploymentDelete(_));
                     }
                 }
@@ -309,8 +324,11 @@ impl LiveBoard {
             if !frames.is_empty() {
                 committed = committed.or(Some(transaction.committed));
             }
+            if bytes >= READ_BYTES {
+                break;
+            }
         }
-        Next::Frames { frames, cursor: next, committed, gone }
+        Next::Frames { frames, cursor: next, told, committed, gone }
     }
 
     /// Begins to hold one deployment's details. `None`: there is no such deployment.
@@ -329,7 +347,10 @@ impl LiveBoard {
                 continue;
             }
             let Some(read) = self.store.deployment(&self.key, id).await? else { return Ok(None) };
-            let behind = { self.state().board.event_id() < read.event_id };
+            let behind = {
+                let state = self.state();
+                state.epoch != read.epoch || state.board.event_id() < read.event_id
+            };
             if behind {
                 self.catch_up_locked().await?;
             }
@@ -341,7 +362,7 @@ impl LiveBoard {
                 Hold::Raced => {}
             }
         }
-        Ok(None)
+        Err(StoreError::Raced)
     }
 
     /// A snapshot of the details scope; `None`: the deployment is gone, or must be opened again.

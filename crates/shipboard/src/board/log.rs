@@ -31,6 +31,9 @@ struct Piece {
     from: u64,
     to: u64,
     length: u64,
+    /// The deployment had ended when it was read.
+    ended: bool,
+    /// It is the last of a log that has ended.
     done: bool,
     frame: Bytes,
 }
@@ -50,8 +53,6 @@ pub struct LogNext {
     pub offset: u64,
     /// The deployment has ended.
     pub done: bool,
-    /// There is more to read at once.
-    pub more: bool,
 }
 
 /// A reader's hold on a log.
@@ -111,14 +112,18 @@ impl LiveBoard {
     /// Gives where the reader is then, and whether the deployment has ended.
     pub async fn log_snapshot(&self, id: DeploymentId, offset: u64) -> Result<Option<(Opened, u64, bool)>> {
         let Some(end) = self.store.read_log(&self.key, id, u64::MAX, 0).await? else { return Ok(None) };
-        let offset = offset.min(end.length).max(end.length.saturating_sub(MAX_BLOCK as u64));
+        let wanted = offset.min(end.length);
+        let offset = wanted.max(end.length.saturating_sub(MAX_BLOCK as u64));
         let Some(part) = self.store.read_log(&self.key, id, offset, MAX_BLOCK).await? else {
             return Ok(None);
         };
         let Some(done) = self.is_done(id) else { return Ok(None) };
         // A snapshot that begins in the middle of a letter begins behind it.
         let skipped = part.bytes.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
-        let skipped = if part.offset == 0 { 0 } else { skipped };
+        // Only where it is we who chose where it begins.
+        let skipped = if offset == wanted { 0 } else { skipped };
+        let whole = part.offset + part.bytes.len() as u64 == part.length;
+        let done = done && whole;
         let (text, used) = readable(&part.bytes[skipped..], done);
         let offset = part.offset + skipped as u64;
         let (epoch, cursor) = self.position();
@@ -129,14 +134,14 @@ impl LiveBoard {
 
     /// What is next of a log for a reader at `offset` that was told `told_done`.
     pub async fn log_after(&self, id: DeploymentId, offset: u64, told_done: bool) -> Result<Option<LogNext>> {
-        let Some(done) = self.is_done(id) else { return Ok(None) };
+        let Some(ended) = self.is_done(id) else { return Ok(None) };
         let known = self.logs.lengths().get(&id).map_or(0, |(_, length)| *length);
-        if known <= offset && done == told_done {
-            return Ok(Some(LogNext { frame: None, offset, done, more: false }));
+        if known <= offset && ended == told_done {
+            return Ok(Some(LogNext { frame: None, offset, done: told_done }));
         }
         let mut last = self.logs.last.lock().await;
         let shared = last.as_ref().filter(|piece| {
-            piece.id == id && piece.from == offset && piece.done == done && piece.length >= known
+            piece.id == id && piece.from == offset && piece.ended == ended && piece.length >= known
         });
         if let Some(piece) = shared {
             return Ok(Some(piece.next()));
@@ -145,17 +150,18 @@ impl LiveBoard {
             return Ok(None);
         };
         self.logs.lengths().entry(id).and_modify(|(_, known)| *known = (*known).max(part.length));
-        let (text, used) =
-            readable(&part.bytes, done && part.offset + part.bytes.len() as u64 == part.length);
+        // That it has ended is told with the last of it.
+        let done = ended && part.offset + part.bytes.len() as u64 == part.length;
+        let (text, used) = readable(&part.bytes, done);
         if text.is_empty() && done == told_done {
             // Half a letter: the rest of it will come.
-            return Ok(Some(LogNext { frame: None, offset, done, more: false }));
+            return Ok(Some(LogNext { frame: None, offset, done }));
         }
         let to = offset + used as u64;
         let (epoch, cursor) = self.position();
         let append = LogAppend { id, offset, text, done };
         let frame = encode::log_append(&self.key, &epoch, cursor.event_id, clock::now(), &append);
-        let piece = Piece { id, from: offset, to, length: part.length, done, frame };
+        let piece = Piece { id, from: offset, to, length: part.length, ended, done, frame };
         let next = piece.next();
         *last = Some(piece);
         Ok(Some(next))
@@ -164,8 +170,7 @@ impl LiveBoard {
 
 impl Piece {
     fn next(&self) -> LogNext {
-        let more = self.to < self.length && self.to > self.from;
-        LogNext { frame: Some(self.frame.clone()), offset: self.to, done: self.done, more }
+        LogNext { frame: Some(self.frame.clone()), offset: self.to, done: self.done }
     }
 }
 

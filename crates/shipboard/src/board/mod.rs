@@ -46,6 +46,8 @@ pub enum Next {
         frames: Vec<Bytes>,
         /// The new cursor.
         cursor: Cursor,
+        /// The last event among them.
+        told: Option<EventId>,
         /// When the oldest of it was committed.
         committed: Option<Instant>,
         /// The deployment read was deleted: nothing follows.
@@ -80,13 +82,13 @@ impl Boards {
 
     /// The board of an env, loaded. However many ask at once, it is read once.
     pub async fn open(&self, key: &EnvKey) -> Result<Reading> {
-        let board = self
-            .all()
-            .entry(key.clone())
-            .or_insert_with(|| Arc::new(LiveBoard::new(key.clone(), self.store.clone())))
-            .clone();
-        // Counted before it is loaded, so that it is not dropped in between.
-        let reading = Reading::new(board);
+        let reading = {
+            // Counted under the lock that `check` drops boards under: an orphan would never be fed again.
+            let mut all = self.all();
+            let board = all.entry(key.clone());
+            let board = board.or_insert_with(|| Arc::new(LiveBoard::new(key.clone(), self.store.clone())));
+            Reading::new(board.clone())
+        };
         reading.load().await?;
         Ok(reading)
     }

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use shipboard_core::event::{Change, Event};
 use shipboard_core::id::{DeploymentId, EventId};
 
-/// Most bytes of frames a ring holds, whatever its readers would like.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Most bytes of frames and events a ring holds, whatever its readers would like.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Most transactions a ring holds.
 const MAX_TRANSACTIONS: usize = 4_096;
 
@@ -43,6 +43,8 @@ pub(super) struct Transaction {
     /// All its blocks as the deployments scope gets them, in one piece.
     pub(super) list: Bytes,
     pub(super) parts: Vec<Part>,
+    /// What all of it takes in memory, about.
+    pub(super) bytes: usize,
     /// When its commit was known here.
     pub(super) committed: std::time::Instant,
 }
@@ -65,11 +67,11 @@ pub(super) struct Ring {
 impl Ring {
     /// Adds the next transaction; the oldest ones leave when the ring is full.
     pub(super) fn push(&mut self, transaction: Transaction) {
-        self.bytes += transaction.list.len();
+        self.bytes += transaction.bytes;
         self.transactions.push_back(transaction);
         while self.bytes > MAX_BYTES || self.transactions.len() > MAX_TRANSACTIONS {
             match self.transactions.pop_front() {
-                Some(oldest) => self.bytes -= oldest.list.len(),
+                Some(oldest) => self.bytes -= oldest.bytes,
                 None => break,
             }
         }

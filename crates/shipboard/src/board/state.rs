@@ -54,7 +54,8 @@ impl Detail {
         Self {
             readers: 0,
             row: read.row,
-            timeline: read.timeline.into(),
+            // As in events: a snapshot is one, and says the same whoever came first.
+            timeline: read.timeline.into_iter().map(TimelineEntry::for_event).collect(),
             timeline_more: read.timeline_more,
             snapshot: None,
         }
@@ -171,6 +172,7 @@ impl State {
         let mut board = Board::new(loaded);
         events.into_iter().for_each(|event| board.apply(event));
         self.board = board;
+        self.snapshots.clear();
         true
     }
 

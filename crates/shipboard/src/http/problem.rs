@@ -73,6 +73,11 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not available here")
     }
 
+    /// 408: the rest of the body did not come.
+    pub fn too_slow(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, detail)
+    }
+
     /// 409: bytes of a log are missing before these.
     pub fn log_gap(length: u64) -> Self {
         let detail = format!("the log is held up to byte {length}; send what follows it");
@@ -162,6 +167,9 @@ impl From<&StoreError> for Problem {
                     StatusCode::SERVICE_UNAVAILABLE,
                     "the database is not available; the request may have been done all the same: repeat it",
                 )
+            }
+            StoreError::Raced => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "this changes too fast to be read now; try again")
             }
             StoreError::Broken(_) => {
                 tracing::error!(%error, "a request failed");

@@ -33,6 +33,8 @@ use crate::store::{EnvKey, StoreError};
 const DEFAULT_LIMIT: usize = 100;
 /// When a client comes back after a break, before jitter.
 const RETRY_MS: u64 = 2_000;
+/// How often a snapshot that raced a board read anew is tried before the stream is given up.
+const MAX_TRIES: usize = 3;
 /// How long an instance that is behind may take to catch up with what a client has already seen.
 const CATCH_UP: Duration = Duration::from_secs(3);
 
@@ -150,7 +152,7 @@ async fn open(
     let permit = app.permit(&key.tenant).ok_or_else(|| refused("max_streams_per_tenant"))?;
     let reached = reached(query, headers);
     let began = Instant::now();
-    let reader = match Reader::open(app, key.clone(), caller, scope, permit, reached.as_ref()).await {
+    let mut reader = match Reader::open(app, key.clone(), caller, scope, permit, reached.as_ref()).await {
         Ok(Some(reader)) => reader,
         Ok(None) => return Err(Problem::not_found()),
         Err(error) => {
@@ -158,6 +160,7 @@ async fn open(
             return Ok(ended(&key, EndReason::Unavailable));
         }
     };
+    reader.opened = true;
     let scope = reader.scope.name();
     metrics::histogram!("shipboard_snapshot_seconds", "scope" => scope).record(began.elapsed().as_secs_f64());
     metrics::counter!("shipboard_streams_opened_total", "scope" => scope).increment(1);
@@ -191,7 +194,7 @@ fn retry_ms() -> u64 {
 /// A stream that ends as it begins: a browser's EventSource never comes back from anything but a 200.
 fn ended(key: &EnvKey, reason: EndReason) -> Response {
     let retry_ms = retry_ms();
-    metrics::counter!("shipboard_streams_ended_total", "reason" => reason.as_str()).increment(1);
+    metrics::counter!("shipboard_streams_refused_total", "reason" => reason.as_str()).increment(1);
     let end = board::stream_end(key, None, clock::now(), reason, retry_ms);
     response(Body::from([board::retry(retry_ms), end].concat()))
 }
@@ -217,6 +220,8 @@ pub(super) struct Reader {
     _permit: Permit,
     gauge: metrics::Gauge,
     cursor: Cursor,
+    /// The last id that was sent.
+    told: EventId,
     epoch: Epoch,
     log_done: bool,
     changes: watch::Receiver<u64>,
@@ -224,6 +229,8 @@ pub(super) struct Reader {
     /// When the stream ends for its age, or because the server drains.
     ends_at: Option<Instant>,
     draining: bool,
+    /// It began: its client got a snapshot.
+    opened: bool,
     /// Blocks made and not yet written.
     pub(super) ready: VecDeque<Bytes>,
     ended: bool,
@@ -232,7 +239,7 @@ pub(super) struct Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.gauge.decrement(1);
-        if !self.ended {
+        if self.opened && !self.ended {
             metrics::counter!("shipboard_streams_ended_total", "reason" => "left").increment(1);
         }
     }
@@ -277,12 +284,14 @@ impl Reader {
             detail: None,
             _permit: permit,
             gauge,
+            told: cursor.event_id,
             cursor,
             epoch,
             log_done: false,
             changes,
             ends_at,
             draining: false,
+            opened: false,
             ready: VecDeque::new(),
             ended: false,
         };
@@ -293,32 +302,39 @@ impl Reader {
 
     /// Puts a snapshot before all else. False: the deployment is gone.
     async fn begin(&mut self) -> Result<bool, StoreError> {
-        let now = clock::now();
-        let opened = match self.scope {
-            Scope::Deployments { limit } => Some(self.board.snapshot(limit, now)),
-            Scope::Details { id } => {
-                self.detail = self.board.open_detail(id).await?;
-                self.board.detail_snapshot(id, now)
+        for _ in 0..MAX_TRIES {
+            if let Some(id) = self.scope.deployment() {
+                let Some(detail) = self.board.open_detail(id).await? else { return Ok(false) };
+                self.detail = Some(detail);
             }
+            if let Some(opened) = self.snapshot().await? {
+                let Opened { frames, cursor, epoch } = opened;
+                let bytes: usize = frames.iter().map(Bytes::len).sum();
+                let scope = self.scope.name();
+                metrics::histogram!("shipboard_snapshot_bytes", "scope" => scope).record(bytes as f64);
+                self.ready.extend(frames);
+                (self.cursor, self.epoch, self.told) = (cursor, epoch, cursor.event_id);
+                return Ok(true);
+            }
+        }
+        Err(StoreError::Raced)
+    }
+
+    /// `None`: what the deployment was held by is gone, and it must be opened again.
+    async fn snapshot(&mut self) -> Result<Option<Opened>, StoreError> {
+        let now = clock::now();
+        match self.scope {
+            Scope::Deployments { limit } => Ok(Some(self.board.snapshot(limit, now))),
+            Scope::Details { id } => Ok(self.board.detail_snapshot(id, now)),
             Scope::Log { id, offset } => {
-                self.detail = self.board.open_detail(id).await?;
-                let snapshot = match &self.detail {
-                    Some(_) => self.board.log_snapshot(id, offset).await?,
-                    None => None,
-                };
-                snapshot.map(|(opened, end, done)| {
+                let snapshot = self.board.log_snapshot(id, offset).await?;
+                Ok(snapshot.map(|(opened, end, done)| {
                     self.scope = Scope::Log { id, offset: end };
                     self.log_done = done;
                     opened
-                })
+                }))
             }
-        };
-        let Some(Opened { frames, cursor, epoch }) = opened else { return Ok(false) };
-        let bytes: usize = frames.iter().map(Bytes::len).sum();
-        metrics::histogram!("shipboard_snapshot_bytes", "scope" => self.scope.name()).record(bytes as f64);
-        self.ready.extend(frames);
-        (self.cursor, self.epoch) = (cursor, epoch);
-        Ok(true)
+        }
     }
 
     /// Waits until there are blocks to write. False: the stream is over.
@@ -330,15 +346,30 @@ impl Reader {
             if self.ended {
                 return false;
             }
+            // Asked before what is new: on a busy board a slow reader always finds something.
+            if self.beats.has_changed().unwrap_or(false) {
+                self.beats.mark_unchanged();
+                self.beat();
+            }
+            if self.app.draining.is_cancelled() && !self.draining {
+                self.drain();
+            }
+            if self.draining && self.ends_at.is_some_and(|ends_at| ends_at <= Instant::now()) {
+                self.end(EndReason::Drain);
+            }
+            if self.ended {
+                continue;
+            }
             if self.advance().await {
                 continue;
             }
             let ends_at = self.ends_at;
             tokio::select! {
                 changed = self.changes.changed() => if changed.is_err() { self.end(EndReason::Unavailable) },
-                _ = self.beats.changed() => self.beat(),
-                () = self.app.draining.cancelled(), if !self.draining => self.drain(),
-                () = until(ends_at), if self.draining => self.end(EndReason::Drain),
+                // A heartbeat is left unseen, and found above.
+                () = beat(self.beats.clone()) => {}
+                () = self.app.draining.cancelled(), if !self.draining => {}
+                () = until(ends_at), if self.draining => {}
             }
         }
     }
@@ -352,12 +383,13 @@ impl Reader {
         };
         match next {
             Next::Nothing => false,
-            Next::Frames { frames, cursor, committed, gone } => {
+            Next::Frames { frames, cursor, told, committed, gone } => {
                 if let Some(committed) = committed {
                     metrics::histogram!("shipboard_commit_to_write_seconds")
                         .record(committed.elapsed().as_secs_f64());
                 }
                 self.cursor = cursor;
+                self.told = told.unwrap_or(self.told);
                 self.ready.extend(frames);
                 if gone {
                     self.end(EndReason::Gone);
@@ -386,6 +418,7 @@ impl Reader {
                 self.scope = Scope::Log { id, offset: next.offset };
                 self.log_done = next.done;
                 self.cursor = self.board.position().1;
+                self.told = self.cursor.event_id;
                 self.ready.push_back(frame);
             }
             // Not held any more: deleted, or the board was read anew.
@@ -413,7 +446,8 @@ impl Reader {
         if self.ends_at.is_some_and(|ends_at| ends_at <= Instant::now()) {
             return self.end(EndReason::Drain);
         }
-        self.ready.push_back(board::heartbeat(&self.epoch, self.cursor.event_id));
+        self.told = self.cursor.event_id;
+        self.ready.push_back(board::heartbeat(&self.epoch, self.told));
     }
 
     /// Ends some time within the drain window, so that not all come back at once.
@@ -425,10 +459,15 @@ impl Reader {
 
     fn end(&mut self, reason: EndReason) {
         metrics::counter!("shipboard_streams_ended_total", "reason" => reason.as_str()).increment(1);
-        let last: Option<(&Epoch, EventId)> = Some((&self.epoch, self.cursor.event_id));
+        let last = Some((&self.epoch, self.told));
         self.ready.push_back(board::stream_end(&self.key, last, clock::now(), reason, retry_ms()));
         self.ended = true;
     }
+}
+
+/// Waits for the next heartbeat.
+async fn beat(mut beats: watch::Receiver<u64>) {
+    let _ = beats.changed().await;
 }
 
 async fn until(at: Option<Instant>) {

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use shipboard_core::counts::Counts;
-use shipboard_core::decide::Request;
+use shipboard_core::decide::{Refusal, Request};
 use shipboard_core::event::WorkflowRow;
 use shipboard_core::id::{EventId, Slug};
 use shipboard_core::time::Timestamp;
@@ -96,10 +96,18 @@ pub async fn delete(
     InEnv { key, .. }: InEnv,
     Path((_, _, workflow)): Path<(String, String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let request = Request::DeleteWorkflow { workflow: slug(&workflow)? };
-    let answer = app.writers.write(&key, vec![request], None).await?;
-    answer.outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))?;
-    Ok(StatusCode::NO_CONTENT)
+    // In bites, so that nobody else waits for all of it: the newest first, until there is none left.
+    let workflow = slug(&workflow)?;
+    let mut deleted = false;
+    loop {
+        let request = Request::DeleteWorkflow { workflow: workflow.clone() };
+        let answer = app.writers.write(&key, vec![request], None).await?;
+        match answer.outcomes.into_iter().next() {
+            Some(Err(Refusal::UnknownWorkflow)) if deleted => return Ok(StatusCode::NO_CONTENT),
+            Some(Err(refusal)) => return Err(refusal.into()),
+            _ => deleted = true,
+        }
+    }
 }
 
 /// The env's counts.

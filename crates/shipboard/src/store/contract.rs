@@ -176,7 +176,7 @@ async fn the_tail_is_whole_transactions_and_a_trimmed_log_is_a_gap(store: &Store
     assert!(matches!(store.tail(&key, &"other".parse().unwrap(), EventId(0), 10).await.unwrap(), Tail::Gap));
     assert_eq!(store.heads(std::slice::from_ref(&key)).await.unwrap(), [(key.clone(), epoch.clone(), head)]);
 
-    while store.trim_log(second(1_000), 3).await.unwrap() > 0 {}
+    while store.trim_log(&key, second(1_000), 3).await.unwrap() > 0 {}
     assert_eq!(tail(EventId(0), 10).await, None);
     assert!(tail(EventId(head.0 - 3), 10).await.is_some());
     assert_eq!(check::check_env(store, &key).await.unwrap(), Vec::<String>::new());
@@ -196,11 +196,33 @@ async fn a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged(store: &St
     assert_eq!(read(0, 100).await, LogPart { offset: 0, bytes: b"hello world".to_vec(), length: 11 });
     assert_eq!(read(4, 4).await, LogPart { offset: 4, bytes: b"o wo".to_vec(), length: 11 });
     assert_eq!(read(99, 4).await, LogPart { offset: 11, bytes: Vec::new(), length: 11 });
+    assert_eq!(read(4, 0).await, LogPart { offset: 4, bytes: Vec::new(), length: 11 });
     assert_eq!(store.log_lengths(&[(key.clone(), id)]).await.unwrap(), [11]);
     let nobody = clock::deployment_id();
     assert_eq!(store.append_log(&key, nobody, 0, b"x").await.unwrap(), Appended::NoDeployment);
     write(store, &key, &[Request::Delete { id }], second(1)).await;
     assert_eq!(store.read_log(&key, id, 0, 10).await.unwrap(), None);
+}
+
+async fn a_long_log_is_read_from_anywhere(store: &Store) {
+    let key = key("long-log");
+    let written = write(store, &key, &[post(serde_json::json!({"workflow": "w"}))], second(0)).await;
+    let id = written.rows[0].id;
+    // Appends of many lengths, one of them longer than a chunk may be.
+    let mut whole: Vec<u8> = Vec::new();
+    for (n, length) in [3, 1_500_000, 1, 70_000, 1_048_576, 5].into_iter().enumerate() {
+        let part: Vec<u8> = (0..length).map(|byte| (byte % 251) as u8 ^ n as u8).collect();
+        let appended = store.append_log(&key, id, whole.len() as u64, &part).await.unwrap();
+        whole.extend(part);
+        assert_eq!(appended, Appended::Grown(whole.len() as u64));
+    }
+    for offset in [0, 2, 3, 4, 1_048_579, 1_500_002, 1_500_003, 1_500_004, whole.len() - 6, whole.len() - 1] {
+        for limit in [1, 2, 65_536, 1_200_000, 10_000_000] {
+            let part = store.read_log(&key, id, offset as u64, limit).await.unwrap().unwrap();
+            let end = whole.len().min(offset + limit);
+            assert!(part.bytes == whole[offset..end], "from {offset}, {limit} bytes at most");
+        }
+    }
 }
 
 async fn a_silent_deployment_is_found_by_what_it_waits_for(store: &Store) {
@@ -319,6 +341,7 @@ macro_rules! all_promises {
             receipts_never_go_back_within_an_env,
             the_tail_is_whole_transactions_and_a_trimmed_log_is_a_gap,
             a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged,
+            a_long_log_is_read_from_anywhere,
             a_silent_deployment_is_found_by_what_it_waits_for,
             a_lost_deployment_is_revived_by_a_heartbeat,
             a_group_is_judged_from_the_earliest_moment_it_tells_of,

@@ -83,19 +83,24 @@ pub(in crate::store) async fn heads(pools: &Pools, keys: &[EnvKey]) -> Result<Ve
     Ok(heads)
 }
 
-pub(in crate::store) async fn trim(pools: &Pools, before: Timestamp, keep: u64) -> Result<u64> {
-    // A small bite at a time: writers wait behind this on SQLite's one write lock.
-    let done = sqlx::query(
-        "delete from events where (tenant, env, event_id) in (
-             select e.tenant, e.env, e.event_id from events e
-             join envs on envs.tenant = e.tenant and envs.env = e.env
-             where e.ts < $1 and e.event_id <= envs.head - $2 limit 2000)",
-    )
-    .bind(before.as_millis())
-    .bind(keep as i64)
-    .execute(&pools.writer)
-    .await?;
-    Ok(done.rows_affected())
+/// Most events removed at a time: writers wait behind it on SQLite's one write lock.
+const TRIM_AT_ONCE: i64 = 2_000;
+
+pub(in crate::store) async fn trim(pools: &Pools, key: &EnvKey, before: Timestamp, keep: u64) -> Result<u64> {
+    // Asked of a reader first: as a rule there is nothing to remove, and nobody should wait for that.
+    let mut query = of_env("select event_id, ts from events", key);
+    query.push(" order by event_id limit 1");
+    let oldest: Option<(i64, i64)> = query.build_query_as().fetch_optional(&pools.readers).await?;
+    let mut query = of_env("select head from envs", key);
+    let head: Option<(i64,)> = query.build_query_as().fetch_optional(&pools.readers).await?;
+    let (Some((oldest, ts)), Some((head,))) = (oldest, head) else { return Ok(0) };
+    let last = (head - keep as i64).min(oldest + TRIM_AT_ONCE - 1);
+    if last < oldest || ts >= before.as_millis() {
+        return Ok(0);
+    }
+    let mut query = of_env("delete from events", key);
+    query.push(" and event_id <= ").push_bind(last).push(" and ts < ").push_bind(before.as_millis());
+    Ok(query.build().execute(&pools.writer).await?.rows_affected())
 }
 
 pub(in crate::store) async fn audit(pools: &Pools, key: &EnvKey) -> Result<Option<Audit>> {

@@ -22,6 +22,9 @@ pub const MAX_TIMELINE: usize = 500;
 /// Most bytes a log may grow to.
 pub const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Most deployments of a workflow that one transaction deletes: others wait behind it.
+pub const MAX_DELETED_AT_ONCE: usize = 500;
+
 /// An environment of a tenant: what everything is kept by.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct EnvKey {
@@ -46,6 +49,9 @@ pub enum StoreError {
     /// It cannot be reached, is locked, or its disk is full. Nothing is known to be wrong with the request.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
+    /// What was read changed faster than it could be read.
+    #[error("what was asked for changes too fast to be read now")]
+    Raced,
     /// A fault of ours, or a damaged database.
     #[error("the database answered what was not expected: {0}")]
     Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -347,9 +353,10 @@ impl Store {
         on!(self, log::heads(keys))
     }
 
-    /// Removes events older than `before`, but the newest `keep` of each env. Gives how many went.
-    pub async fn trim_log(&self, before: Timestamp, keep: u64) -> Result<u64> {
-        on!(self, log::trim(before, keep))
+    /// Removes events of an env older than `before`, but the newest `keep`; a bounded number at a time.
+    /// Gives how many went.
+    pub async fn trim_log(&self, key: &EnvKey, before: Timestamp, keep: u64) -> Result<u64> {
+        on!(self, log::trim(key, before, keep))
     }
 
     /// One deployment with its timeline.

@@ -54,6 +54,10 @@ impl Pools {
 
 /// Opens (or creates) the file and migrates.
 pub(super) async fn open(path: &str) -> Result<Pools, Box<dyn std::error::Error + Send + Sync>> {
+    // Each connection would have a database of its own.
+    if path.is_empty() || path == ":memory:" {
+        return Err(Box::new(super::InvalidDatabase("must name a file: sqlite:PATH".to_owned())));
+    }
     let options = SqliteConnectOptions::new()
         .filename(Path::new(path))
         .create_if_missing(true)

@@ -3,11 +3,15 @@
 //! Shared text: compiled once per engine.
 
 use shipboard_core::id::DeploymentId;
-use sqlx::Database;
+use sqlx::{Database, QueryBuilder};
 
 use super::touched::of_env;
 use super::{BEGIN_READ, BEGIN_WRITE, Db, FOR_UPDATE, Pools};
 use crate::store::{Appended, EnvKey, LogPart, MAX_LOG_BYTES, Result};
+
+/// Longest chunk: a reader looks no further back than this for the one that its offset is in. Longer than
+/// any body that is taken; there are databases with chunks of this length, so it may only grow.
+const MAX_CHUNK: usize = 1024 * 1024;
 
 type Connection = <Db as Database>::Connection;
 
@@ -47,18 +51,22 @@ pub(in crate::store) async fn append(
     if grown > MAX_LOG_BYTES {
         return Ok(Appended::Full(length));
     }
-    sqlx::query(
-        "insert into log_chunks (tenant, env, deployment_id, start, length, bytes)
-         values ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(key.tenant.as_str())
-    .bind(key.env.as_str())
-    .bind(&id)
-    .bind(length as i64)
-    .bind(new.len() as i64)
-    .bind(new)
-    .execute(&mut *transaction)
-    .await?;
+    let mut start = length;
+    for chunk in new.chunks(MAX_CHUNK) {
+        sqlx::query(
+            "insert into log_chunks (tenant, env, deployment_id, start, length, bytes)
+             values ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(key.tenant.as_str())
+        .bind(key.env.as_str())
+        .bind(&id)
+        .bind(start as i64)
+        .bind(chunk.len() as i64)
+        .bind(chunk)
+        .execute(&mut *transaction)
+        .await?;
+        start += chunk.len() as u64;
+    }
     sqlx::query("update logs set length = $4 where tenant = $1 and env = $2 and deployment_id = $3")
         .bind(key.tenant.as_str())
         .bind(key.env.as_str())
@@ -95,19 +103,23 @@ pub(in crate::store) async fn read(
     let length = length.map_or(0, |(length,)| length as u64);
     let offset = offset.min(length);
     let end = length.min(offset + limit as u64);
-    let mut query = of_env("select start, bytes from log_chunks", key);
+    let (from, to) = (offset as i64, end as i64);
+    // Of each chunk only what is wanted: one of a whole body would be read as often as it has pieces.
+    let mut query = QueryBuilder::<Db>::new("select substr(bytes, case when start < ");
+    query.push_bind(from).push(" then ").push_bind(from + 1).push(" - start else 1 end, ");
+    query.push_bind(to).push(" - case when start < ").push_bind(from).push(" then ").push_bind(from);
+    query.push(" else start end) from log_chunks where tenant = ").push_bind(key.tenant.as_str());
+    query.push(" and env = ").push_bind(key.env.as_str());
     query.push(" and deployment_id = ").push_bind(&id);
-    query.push(" and start < ").push_bind(end as i64);
-    query.push(" and start + length > ").push_bind(offset as i64).push(" order by start");
-    let chunks: Vec<(i64, Vec<u8>)> = query.build_query_as().fetch_all(&mut *transaction).await?;
-    transaction.commit().await?;
+    query.push(" and start > ").push_bind(from - MAX_CHUNK as i64);
+    query.push(" and start < ").push_bind(to);
+    query.push(" and start + length > ").push_bind(from).push(" order by start");
     let mut bytes = Vec::with_capacity((end - offset) as usize);
-    for (start, chunk) in chunks {
-        let start = start as u64;
-        let from = offset.saturating_sub(start) as usize;
-        let to = ((end - start) as usize).min(chunk.len());
-        bytes.extend_from_slice(&chunk[from..to]);
+    if offset < end {
+        let chunks: Vec<(Vec<u8>,)> = query.build_query_as().fetch_all(&mut *transaction).await?;
+        chunks.into_iter().for_each(|(chunk,)| bytes.extend_from_slice(&chunk));
     }
+    transaction.commit().await?;
     Ok(Some(LogPart { offset, bytes, length }))
 }
 

@@ -15,7 +15,7 @@ use shipboard_core::workflow::{Brief, EXPECTED_FROM, Link, RECENT, Stretch};
 use sqlx::{Database, QueryBuilder};
 
 use super::{Db, MAX_BINDS};
-use crate::store::{EnvKey, Result, StoreError};
+use crate::store::{EnvKey, MAX_DELETED_AT_ONCE, Result, StoreError};
 
 type Connection = <Db as Database>::Connection;
 
@@ -117,6 +117,7 @@ async fn load_deployments(
             Request::Patch { id, .. }
             | Request::Lose { id, .. }
             | Request::HasLog { id }
+            | Request::Settle { id }
             | Request::Delete { id } => Some(*id),
             Request::Post { .. } | Request::DeleteWorkflow { .. } => None,
         })
@@ -130,6 +131,7 @@ async fn load_deployments(
         if let Request::DeleteWorkflow { workflow } = request {
             let mut query = of_env("select id from deployments", key);
             query.push(" and workflow = ").push_bind(workflow.as_str());
+            query.push(" order by created_at desc, id desc limit ").push_bind(MAX_DELETED_AT_ONCE as i64);
             let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *connection).await?;
             for (id,) in found {
                 ids.insert(parse(&id)?);
@@ -266,7 +268,7 @@ fn touched(requests: &[Request], state: &EnvState, now: Timestamp) -> Touched {
             Request::DeleteWorkflow { workflow } => {
                 touched.stirred.insert(workflow.clone());
             }
-            Request::HasLog { .. } => {}
+            Request::HasLog { .. } | Request::Settle { .. } => {}
         }
     }
     if let Some(at) = anywhere {
