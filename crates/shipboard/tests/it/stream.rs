@@ -355,3 +355,116 @@ async fn a_snapshot_comes_within_200_ms_of_connecting() {
     let took = began.elapsed();
     assert!(took < Duration::from_millis(200), "{took:?}");
 }
+
+#[tokio::test]
+async fn a_slow_reader_of_a_busy_board_is_still_given_heartbeats() {
+    let server = std::sync::Arc::new(Server::with(&["--heartbeat", "200ms"]));
+    server.report(json!({"workflow": "web", "external_id": "first"})).await;
+    let mut slow = bare_stream(&server).await;
+    let mut busy = tokio::task::JoinSet::new();
+    busy.spawn({
+        let server = server.clone();
+        async move { many_events(&server, 1_000_000).await }
+    });
+    let mut buffer = vec![0; 4_096];
+    let mut seen = String::new();
+    eventually("a heartbeat", async || {
+        // A request between two reads keeps this reader behind the board.
+        server.get_status("/healthz").await;
+        let read = slow.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "the stream ended");
+        seen.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        seen.contains(": heartbeat").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn progress_that_comes_with_other_things_keeps_its_pace_too() {
+    let server = Server::start();
+    let id = server.report(json!({"workflow": "web", "external_id": "1", "status": "running"})).await["id"]
+        .clone();
+    let id = id.as_str().unwrap();
+    server.report(json!({"workflow": "web", "external_id": "2", "status": "running"})).await;
+    let mut stream = server.stream(&board("/stream")).await;
+    stream.next_of("snapshot").await;
+    let began = tokio::time::Instant::now();
+    for percent in 1..=40 {
+        let reports = json!({"reports": [
+            {"workflow": "web", "external_id": "1", "progress": {"percent": percent}},
+            {"workflow": "web", "external_id": "2", "status": "running"},
+        ]});
+        let (status, _) = server.send(reqwest::Method::POST, &board("/deployments:batch"), &reports).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    let mut events = 0;
+    loop {
+        let block = stream.next_of("deployment.progress").await;
+        events += 1;
+        if block.payload()["progress"]["percent"] == 40.0 {
+            break;
+        }
+    }
+    let most = 2 + began.elapsed().as_millis() / 250;
+    assert!(events <= most, "{events} events in {:?}", began.elapsed());
+    let row = server.get(&board(&format!("/deployments/{id}"))).await;
+    assert_eq!(row["deployment"]["progress"]["percent"], 40.0);
+    server.check();
+}
+
+#[tokio::test]
+async fn a_details_snapshot_says_the_same_whoever_came_first() {
+    let server = Server::start();
+    let id = server.report(json!({"workflow": "web", "status": "running"})).await["id"].clone();
+    let path = board(&format!("/deployments/{}/stream", id.as_str().unwrap()));
+    let mut early = server.stream(&path).await;
+    early.next_of("snapshot").await;
+    server.update(id.as_str().unwrap(), json!({"message": "x".repeat(1_500)})).await;
+    early.next_of("deployment.upsert").await;
+    let held = server.stream(&path).await.next_of("snapshot").await;
+    drop(early);
+    let told = held.payload()["timeline"][1]["message"].as_str().unwrap().len();
+    assert_eq!(told, 500);
+    let rest = server.get(&board(&format!("/deployments/{}", id.as_str().unwrap()))).await;
+    assert_eq!(rest["timeline"][1]["message"].as_str().unwrap().len(), 1_500);
+}
+
+#[tokio::test]
+async fn a_log_is_given_from_the_very_byte_that_was_asked_for_and_done_with_its_last() {
+    let server = Server::start();
+    let id = server.report(json!({"workflow": "web", "status": "running"})).await["id"].clone();
+    let id = id.as_str().unwrap();
+    let logs = board(&format!("/deployments/{id}/logs"));
+    let mut log = b"a\xff\x80\x80b".to_vec();
+    log.resize(200_000, b'.');
+    let request = server.raw(reqwest::Method::POST, &format!("{logs}?offset=0")).body(log);
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    let mut stream = server.stream(&format!("{logs}/stream?offset=199990")).await;
+    let snapshot = stream.next_of("snapshot").await;
+    assert_eq!(snapshot.payload()["offset"], 199_990);
+    let part = server.raw(reqwest::Method::GET, &format!("{logs}?offset=2")).send().await.unwrap();
+    assert_eq!(part.bytes().await.unwrap().len(), 199_998);
+
+    let short = server.report(json!({"workflow": "web", "status": "running"})).await["id"].clone();
+    let logs = board(&format!("/deployments/{}/logs", short.as_str().unwrap()));
+    let append = async |offset: usize, length: usize| {
+        let request = server.raw(reqwest::Method::POST, &format!("{logs}?offset={offset}"));
+        request.body(vec![0x80; length]).send().await.unwrap().status()
+    };
+    assert_eq!(append(0, 5).await, StatusCode::OK);
+    let mut stream = server.stream(&format!("{logs}/stream?offset=2")).await;
+    let snapshot = stream.next_of("snapshot").await;
+    assert_eq!((&snapshot.payload()["offset"], &snapshot.payload()["text"]), (&json!(2), &json!("???")));
+    assert_eq!(append(5, 200_000).await, StatusCode::OK);
+    server.update(short.as_str().unwrap(), json!({"status": "success"})).await;
+    let mut end = 5;
+    loop {
+        let block = stream.next_of("log.append").await;
+        assert_eq!(block.payload()["offset"], end);
+        end += block.payload()["text"].as_str().unwrap().len();
+        if block.payload()["done"] == true {
+            break;
+        }
+    }
+    assert_eq!(end, 200_005, "that it has ended is told with the last of it");
+}
