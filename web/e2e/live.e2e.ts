@@ -4,6 +4,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
   cardShows,
+  command,
   linkIs,
   type Reporter,
   reporter,
@@ -91,6 +92,18 @@ test("a deployment's page follows status, timeline, log, title and icon", async 
   await page.waitForFunction(() => document.title.startsWith("Failed: api v7"));
   await page.waitForSelector('link[rel=icon][href="/favicon/failed.svg"]', { state: "attached" });
   await textIs(page, "[data-timeline=status]:last-of-type", "migrate: no such column");
+  await context.close();
+});
+
+test("a wrapped command that fails keeps its code, and its log and failure are on its page", async () => {
+  const where = ["--server", server.url, "--tenant", "acme", "--env", "production", "--workflow", "wrapped"];
+  const ended = await command("run", ...where, "--", "sh", "-c", "echo hi; exit 7").catch((error) => error);
+  expect(ended.code).toBe(7);
+  expect(ended.stdout).toBe("hi\n");
+  const { page, context } = await visit(browser, `${board}?workflow=wrapped`);
+  await page.click("[data-row] a");
+  await page.waitForSelector('[data-status="failed"]');
+  await textIs(page, "main", "hi");
   await context.close();
 });
 

@@ -116,7 +116,7 @@ pub(super) fn progress(rollout: &Rollout, place: usize, part: f64) -> ProgressBo
     ProgressBody {
         percent: Some(((place as f64 + part) * 100.0 / steps.len() as f64).floor()),
         phase: Some(steps[place].to_owned()),
-        step: Some(format!("{}/{} {}", place + 1, steps.len(), steps[place])),
+        step: Some(format!("{}/{}", place + 1, steps.len())),
     }
 }
 

@@ -11,9 +11,9 @@ use super::problem::Problem;
 #[allow_missing = true]
 struct Files;
 
-/// No script but our own files, nothing from elsewhere, in nobody's frame.
-const CSP: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
-    object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// Nothing but our own files, no inline script or style, in nobody's frame.
+const CSP: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
 
 /// Serves a file, or the app's page.
 pub async fn file(method: Method, uri: Uri) -> Response {

@@ -31,6 +31,9 @@ test("a log whose beginning was cut off is read anew", () => {
 
 test.each([
   ["error: no such table", true],
+  ["12:41:09 [ERROR] no route", true],
+  ["TypeError: x is undefined", true],
+  ["==> watch error rate", false],
   ["FATAL could not start", true],
   ["3 tests failed", true],
   ["0 errors, 2 warnings", false],

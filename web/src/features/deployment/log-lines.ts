@@ -14,7 +14,9 @@ export interface LogLine {
   readonly error: boolean;
 }
 
-const ERROR = /\b(?:error|fatal|panic(?:ked)?|exception|failed|failure)\b/i;
+/** As a level at the beginning or before a colon or bracket; "error rate" in a sentence is none. */
+const ERROR =
+  /^\W*(?:error|fatal)\b|\b(?:\w*error|fatal)[:\]]|\b(?:panic(?:ked)?|exception|failed|failure)\b/i;
 const NO_ERROR = /\b(?:0|no) (?:errors?|failed|failures?)\b/i;
 
 /** Whether a line looks like the reason of a failure. */
