@@ -3,7 +3,7 @@
 //! No request waits for a query here: a credential the cache does not know is refused, and the cache
 //! is refreshed for the next one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use sha2::{Digest as _, Sha256};
@@ -45,6 +45,15 @@ impl Caller {
         self.has(tenant, Role::Viewer)
     }
 
+    /// May see every env of this tenant, those to come too: what is the tenant's own is theirs.
+    pub fn sees_all_of(&self, tenant: &Slug) -> bool {
+        self.is_of(tenant)
+            && match self {
+                Self::Anybody => true,
+                Self::Token(token) => token.envs.is_none(),
+            }
+    }
+
     /// May see this env of its tenant.
     pub fn sees(&self, tenant: &Slug, env: &Slug) -> bool {
         self.is_of(tenant)
@@ -66,8 +75,25 @@ pub struct Access {
 
 #[derive(Debug, Default)]
 struct Cache {
+    /// There is a token, or was one.
+    is_closed: bool,
+    /// Those not taken back, by the hash of their secret.
     tokens: HashMap<String, Arc<Token>>,
+    /// The ids of the same.
+    valid: HashSet<String>,
+    /// Those not taken back.
     hooks: Vec<Hook>,
+}
+
+impl Cache {
+    fn new(tokens: Vec<(Token, String)>, mut hooks: Vec<Hook>) -> Self {
+        let is_closed = !tokens.is_empty();
+        let kept = tokens.into_iter().filter(|(token, _)| token.revoked_at.is_none());
+        let tokens: HashMap<_, _> = kept.map(|(token, hash)| (hash, Arc::new(token))).collect();
+        let valid = tokens.values().map(|token| token.id.clone()).collect();
+        hooks.retain(|hook| hook.revoked_at.is_none());
+        Self { is_closed, tokens, valid, hooks }
+    }
 }
 
 /// The hash that a token's secret is kept by.
@@ -90,10 +116,8 @@ impl Access {
 
     /// Reads the credentials anew.
     pub async fn refresh(&self) -> Result<()> {
-        let tokens = self.store.tokens().await?;
-        let tokens = tokens.into_iter().map(|(token, hash)| (hash, Arc::new(token))).collect();
-        let hooks = self.store.hooks().await?;
-        *self.cache.write().unwrap_or_else(PoisonError::into_inner) = Cache { tokens, hooks };
+        let cache = Cache::new(self.store.tokens().await?, self.store.hooks().await?);
+        *self.cache.write().unwrap_or_else(PoisonError::into_inner) = cache;
         Ok(())
     }
 
@@ -106,7 +130,7 @@ impl Access {
     pub fn mode(&self) -> AuthMode {
         match self.explicit {
             Some(mode) => mode,
-            None if self.loopback && self.cache().tokens.is_empty() => AuthMode::Open,
+            None if self.loopback && !self.cache().is_closed => AuthMode::Open,
             None => AuthMode::Required,
         }
     }
@@ -118,8 +142,7 @@ impl Access {
         }
         // Looked up by hash: how long that takes says nothing about the secret.
         let token = self.cache().tokens.get(&hash(secret?)).cloned()?;
-        let valid = token.revoked_at.is_none() && token.expires_at.is_none_or(|expires_at| now < expires_at);
-        valid.then_some(Caller::Token(token))
+        token.expires_at.is_none_or(|expires_at| now < expires_at).then_some(Caller::Token(token))
     }
 
     /// Whether what a stream was opened with still holds.
@@ -130,15 +153,13 @@ impl Access {
         if token.expires_at.is_some_and(|expires_at| now >= expires_at) {
             return Some(Lapse::Expired);
         }
-        let known = self.cache().tokens.values().find(|known| known.id == token.id).cloned();
-        known.is_none_or(|known| known.revoked_at.is_some()).then_some(Lapse::Revoked)
+        (!self.cache().valid.contains(&token.id)).then_some(Lapse::Revoked)
     }
 
     /// The secrets that deliveries of a source to a tenant may be signed with.
     pub fn hook_secrets(&self, tenant: &Slug, source: &str) -> Vec<String> {
         let cache = self.cache();
-        let valid = cache.hooks.iter().filter(|hook| hook.revoked_at.is_none());
-        let of_it = valid.filter(|hook| hook.tenant == *tenant && hook.source == source);
+        let of_it = cache.hooks.iter().filter(|hook| hook.tenant == *tenant && hook.source == source);
         of_it.map(|hook| hook.secret.clone()).collect()
     }
 }

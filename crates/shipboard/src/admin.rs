@@ -2,13 +2,15 @@
 //! which takes notice within seconds.
 
 use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
 
 use crate::app::StartError;
-use crate::config::Span;
+use crate::config::{MAX_SPAN, Span};
 use crate::hooks::github;
 use crate::store::{Hook, Role, Store, Token};
 use crate::{access, clock, envs};
@@ -59,7 +61,7 @@ pub enum TokenCommand {
         #[arg(long)]
         env: Vec<Slug>,
         /// For how long: 90d, 12h, 30s; for ever unless given
-        #[arg(long)]
+        #[arg(long, value_parser = lifetime)]
         expires: Option<Span>,
         #[command(flatten)]
         database: DatabaseArgs,
@@ -119,6 +121,23 @@ fn role(word: &str) -> Result<Role, String> {
     }
 }
 
+fn lifetime(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse().map_err(|error: humantime::DurationError| error.to_string())?;
+    if !(Duration::from_secs(1)..=MAX_SPAN).contains(&span.0) {
+        return Err("must be from 1s to 100 years; without it a token is for ever".to_owned());
+    }
+    Ok(span)
+}
+
+/// Opens a database that is there: a mistyped name is told, not made a database of.
+pub(crate) async fn open_existing(url: &str) -> Result<Store, StartError> {
+    let path = url.strip_prefix("sqlite:").map(|path| path.trim_start_matches("//"));
+    if let Some(path) = path.filter(|path| !path.is_empty() && !Path::new(path).exists()) {
+        return Err(format!("--database: there is no file {path}").into());
+    }
+    Store::open(url).await
+}
+
 type Done = Result<(), StartError>;
 
 /// Does what is asked with tenants.
@@ -135,7 +154,7 @@ pub async fn tenant(command: TenantCommand) -> Done {
             writeln!(out, "{slug}")?;
         }
         TenantCommand::List { database } => {
-            let store = Store::open(&database.database).await?;
+            let store = open_existing(&database.database).await?;
             for (slug, name) in store.tenants().await? {
                 writeln!(out, "{slug}\t{name}")?;
             }
@@ -157,7 +176,7 @@ pub async fn token(command: TokenCommand) -> Done {
     let mut out = std::io::stdout();
     match command {
         TokenCommand::Create { tenant, role, env, expires, database } => {
-            let store = Store::open(&database.database).await?;
+            let store = open_existing(&database.database).await?;
             must_exist(&store, &tenant).await?;
             let now = clock::now();
             let secret = format!("ship_{}", clock::secret());
@@ -176,7 +195,7 @@ pub async fn token(command: TokenCommand) -> Done {
             writeln!(std::io::stderr(), "token {} is shown this once; keep it well", token.id)?;
         }
         TokenCommand::List { database } => {
-            let store = Store::open(&database.database).await?;
+            let store = open_existing(&database.database).await?;
             for (token, _) in store.tokens().await? {
                 let envs = token.envs.map_or("all".to_owned(), |envs| {
                     envs.iter().map(Slug::as_str).collect::<Vec<_>>().join(",")
@@ -188,7 +207,7 @@ pub async fn token(command: TokenCommand) -> Done {
             store.close().await;
         }
         TokenCommand::Revoke { id, database } => {
-            let store = Store::open(&database.database).await?;
+            let store = open_existing(&database.database).await?;
             let revoked = store.revoke_token(&id, clock::now()).await?;
             store.close().await;
             if !revoked {
@@ -213,7 +232,7 @@ pub async fn hook(command: HookCommand) -> Done {
     let mut out = std::io::stdout();
     match command {
         HookCommand::Create { tenant, source, public_url, database } => {
-            let store = Store::open(&database.database).await?;
+            let store = open_existing(&database.database).await?;
             must_exist(&store, &tenant).await?;
             let url = format!("{}/api/v1/tenants/{tenant}/hooks/{source}", public_url.trim_end_matches('/'));
             let secret = clock::secret();
@@ -225,7 +244,7 @@ pub async fn hook(command: HookCommand) -> Done {
             writeln!(std::io::stderr(), "hook {}: its secret is shown this once", hook.id)?;
         }
         HookCommand::List { database } => {
-            let store = Store::open(&database.database).await?;
+            let store = open_existing(&database.database).await?;
             for hook in store.hooks().await? {
                 let state = state(None, hook.revoked_at);
                 writeln!(out, "{}\t{}\t{}\t{state}", hook.id, hook.tenant, hook.source)?;
@@ -233,7 +252,7 @@ pub async fn hook(command: HookCommand) -> Done {
             store.close().await;
         }
         HookCommand::Revoke { id, database } => {
-            let store = Store::open(&database.database).await?;
+            let store = open_existing(&database.database).await?;
             let revoked = store.revoke_hook(&id, clock::now()).await?;
             store.close().await;
             if !revoked {

@@ -8,14 +8,13 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, DatabaseArgs, HookCommand, TenantCommand, TokenCommand};
 use crate::app::{self, Running, StartError};
 use crate::config::{Config, EXAMPLE, ServeArgs, Span};
 use crate::demo::FleetArgs;
 use crate::report::ReportCommand;
-use crate::store::Store;
 use crate::{check, clock, demo};
 
 /// The live deployments board: takes reports, keeps them, shows every browser the same.
@@ -83,10 +82,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode, StartError> {
 }
 
 async fn check(database: &str) -> Result<ExitCode, StartError> {
-    if let Some(path) = database.strip_prefix("sqlite:").filter(|path| !std::path::Path::new(path).exists()) {
-        return Err(format!("--database: there is no file {path}").into());
-    }
-    let store = Store::open(database).await?;
+    let store = admin::open_existing(database).await?;
     let checked = check::check(&store).await?;
     store.close().await;
     let mut out = std::io::stdout();
@@ -98,21 +94,28 @@ async fn check(database: &str) -> Result<ExitCode, StartError> {
     Ok(if checked.differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Starts a server, and says where it listens.
-async fn begin(config: Config) -> Result<Running, StartError> {
+/// What a server is told to stop by.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// Starts a server, and says where it listens. Whoever reads that may send a signal at once, so those are
+/// waited for before.
+async fn begin(config: Config) -> Result<(Running, Signals), StartError> {
     tell_what_happens();
+    let signals =
+        Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
     let running = app::start(config, install_metrics()?).await?;
     writeln!(std::io::stderr(), "listening on http://{}", running.address)?;
-    Ok(running)
+    Ok((running, signals))
 }
 
 /// Serves until SIGTERM or SIGINT, and then until all is done.
-async fn stopped(running: Running) -> Result<ExitCode, StartError> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn stopped((running, mut signals): (Running, Signals)) -> Result<ExitCode, StartError> {
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = signals.terminate.recv() => {}
+        _ = signals.interrupt.recv() => {}
     }
     tracing::info!("stopping: streams are ended over the drain window");
     running.stop().await;
@@ -129,7 +132,7 @@ async fn demo(listen: SocketAddr, fleet: FleetArgs) -> Result<ExitCode, StartErr
         drain: Some(Span(Duration::from_secs(1))),
         ..ServeArgs::default()
     };
-    let running = begin(Config::new(args, Some(std::path::Path::new("/dev/null")))?).await?;
+    let (running, signals) = begin(Config::new(args, Some(std::path::Path::new("/dev/null")))?).await?;
     let server = format!("http://{}", running.address);
     let tasks = running.app.tasks.clone();
     tasks.clone().spawn_until_stop(async move {
@@ -143,7 +146,7 @@ async fn demo(listen: SocketAddr, fleet: FleetArgs) -> Result<ExitCode, StartErr
             tracing::error!(%error, "the fleet could not begin");
         }
     });
-    stopped(running).await
+    stopped((running, signals)).await
 }
 
 /// Logs go to standard error, `info` and up unless `RUST_LOG` says otherwise.

@@ -9,7 +9,13 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-/// A length of time as people write it: `90d`, `12h`, `30s`, `250ms`; `0` is none.
+/// Shortest time between heartbeats: each is work for every stream.
+const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
+/// Longest time of any kind. Beyond it a date may have no name.
+pub const MAX_SPAN: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// A length of time as people write it: `90d`, `12h`, `30s`, `250ms`. `0` is none, and refused where there
+/// has to be one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Span(pub Duration);
@@ -47,7 +53,7 @@ pub struct ServeArgs {
     /// Address to serve on; port 0 takes a free one [default: 127.0.0.1:7700]
     #[arg(long, env = "SHIPBOARD_LISTEN")]
     pub listen: Option<SocketAddr>,
-    /// Serve /healthz, /readyz and /metrics on an address of their own
+    /// Serve /healthz, /readyz, /metrics and the API documents on an address of their own
     #[arg(long, env = "SHIPBOARD_OPS_LISTEN")]
     pub ops_listen: Option<SocketAddr>,
     /// The database: sqlite:PATH [default: sqlite:shipboard.db]
@@ -175,10 +181,29 @@ impl Config {
                 config.listen
             )));
         }
-        if config.heartbeat.is_zero() {
-            return Err(ConfigError::Value("--heartbeat: must be longer than 0".to_owned()));
-        }
+        config.check_times()?;
         Ok(config)
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
+        let none = Duration::ZERO;
+        let least = Duration::from_millis(1);
+        let times = [
+            ("--heartbeat", self.heartbeat, MIN_HEARTBEAT),
+            ("--max-stream-age", self.max_stream_age, none),
+            ("--write-timeout", self.write_timeout, least),
+            ("--drain", self.drain, none),
+            ("--lost-after", self.lost_after, least),
+            ("--lost-waiting-after", self.lost_waiting_after, least),
+            ("--keep-events", self.keep_events, none),
+        ];
+        for (flag, time, least) in times {
+            if !(least..=MAX_SPAN).contains(&time) {
+                let least = humantime::format_duration(least);
+                return Err(ConfigError::Value(format!("{flag}: must be from {least} to 100 years")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -243,6 +268,21 @@ mod tests {
         let config = Config::new(args, Some(kept.path())).unwrap();
         assert_eq!((config.max_streams, config.drain), (7, Duration::from_secs(3)));
         assert!(matches!(file("max-stream = 5"), Err(ConfigError::Key(..))));
+    }
+
+    #[test]
+    fn times_are_within_their_bounds_and_nothing_is_for_ever_only_where_that_can_be() {
+        let check = |text: &str, taken: bool| assert_eq!(file(text).is_ok(), taken, "{text}");
+        check("heartbeat = \"99ms\"", false);
+        check("heartbeat = \"100ms\"", true);
+        check("max-stream-age = \"0\"", true);
+        check("drain = \"0\"", true);
+        check("keep-events = \"0s\"", true);
+        for flag in ["heartbeat", "write-timeout", "lost-after", "lost-waiting-after"] {
+            check(&format!("{flag} = \"0\""), false);
+            check(&format!("{flag} = \"101y\""), false);
+            check(&format!("{flag} = \"99y\""), true);
+        }
     }
 
     #[test]

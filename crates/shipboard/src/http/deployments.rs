@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use shipboard_core::decide::{Outcome, Request};
 use shipboard_core::event::{DeploymentRow, TimelineEntry};
-use shipboard_core::id::{DeploymentId, EventId};
+use shipboard_core::id::{DeploymentId, EventId, Slug};
 use shipboard_core::report::{MAX_TEXT_CHARS, Report, ReportBody};
 use shipboard_core::status::Status;
 use shipboard_core::time::Timestamp;
@@ -141,7 +141,11 @@ pub async fn batch(
     let mut requests = Vec::with_capacity(batch.reports.len());
     let mut unread = Vec::with_capacity(batch.reports.len());
     for report in batch.reports {
-        let body = serde_json::from_value(report).map_err(|error| Problem::invalid(error.to_string()));
+        let body = if report.is_object() {
+            serde_json::from_value(report).map_err(|error| Problem::invalid(error.to_string()))
+        } else {
+            Err(Problem::invalid("a report must be a JSON object"))
+        };
         match body.and_then(read) {
             Ok(report) => {
                 let new_id = clock::deployment_id();
@@ -194,16 +198,20 @@ pub async fn list(
     let status = |word: &str| {
         Status::parse(word).ok_or_else(|| Problem::invalid(format!("status: `{word}` is not a status")))
     };
+    let workflow = |slug: &str| match slug.parse::<Slug>() {
+        Ok(slug) => Ok(slug.to_string()),
+        Err(error) => Err(Problem::invalid(format!("workflow: `{slug}` {error}"))),
+    };
     let after = query.get("after").map(|cursor| {
         let place = cursor.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
         let place = place.map(|(at, id)| (Timestamp::from_millis(at), id));
         place.ok_or_else(|| Problem::invalid("after: is no cursor of this list"))
     });
     let filter = Filter {
-        statuses: query.list("status").map(status).collect::<Result<_, _>>()?,
-        workflows: query.list("workflow").map(str::to_owned).collect(),
-        actor: query.get("actor").map(str::to_owned),
-        text: query.get("q").map(str::to_lowercase),
+        statuses: query.list("status", status)?,
+        workflows: query.list("workflow", workflow)?,
+        actor: query.text("actor")?.map(str::to_owned),
+        text: query.text("q")?.map(str::to_lowercase),
         since: query.parsed("since")?,
         until: query.parsed("until")?,
         after: after.transpose()?,

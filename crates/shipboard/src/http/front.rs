@@ -17,8 +17,10 @@ use axum::response::Response;
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tower_service::Service as _;
 
+use super::accept::Ending;
 use super::stream::Reader;
 use crate::app::App;
 use crate::clock;
@@ -56,20 +58,23 @@ enum First {
     Nothing,
 }
 
-/// Takes a new connection. Gives it back, with the bytes already read, if it is not for a stream.
+/// Takes a new connection and its place among them. Gives both back, with the bytes already read, if it is
+/// not for a stream.
 pub(super) async fn enter(
     app: &Arc<App>,
     mut stream: TcpStream,
     routes: &Router,
     patience: Duration,
-) -> Option<(TcpStream, Bytes)> {
+    ending: &Ending,
+    place: OwnedSemaphorePermit,
+) -> Option<(TcpStream, Bytes, OwnedSemaphorePermit)> {
     let first = tokio::select! {
         first = tokio::time::timeout(patience, read_first(&mut stream)) => first,
         () = app.tasks.stopping().cancelled() => return None,
     };
     let request = match first {
         Ok(Ok(First::Stream(request))) => request,
-        Ok(Ok(First::Other(bytes))) => return Some((stream, bytes)),
+        Ok(Ok(First::Other(bytes))) => return Some((stream, bytes, place)),
         Ok(Ok(First::Nothing) | Err(_)) | Err(_) => return None,
     };
     let handover = Handover::default();
@@ -77,9 +82,19 @@ pub(super) async fn enter(
     request.extensions_mut().insert(handover.clone());
     let Ok(response) = routes.clone().call(request).await;
     let patience = app.config.write_timeout;
+    let ending = ending.clone();
     match handover.take() {
-        Some(reader) => app.tasks.spawn(pump(stream, head(&response, None), reader, patience)),
-        None => app.tasks.spawn(answer(stream, response, patience)),
+        Some(reader) => {
+            let pump = pump(stream, head(&response, None), reader, patience);
+            app.tasks.spawn(async move {
+                ending.unless_over(pump).await;
+                drop(place);
+            });
+        }
+        None => app.tasks.spawn(async move {
+            ending.unless_over(answer(stream, response, patience)).await;
+            drop(place);
+        }),
     }
     None
 }
@@ -111,7 +126,8 @@ fn is_for_a_stream(bytes: &[u8]) -> Option<bool> {
     }
     let target = bytes.get(GET.len()..)?;
     match target.iter().position(|byte| matches!(byte, b' ' | b'?' | b'\r' | b'\n')) {
-        Some(end) => Some(target[..end].ends_with(b"/stream")),
+        // Pages may be called so too; their files are not of a size for [`answer`].
+        Some(end) => Some(target.starts_with(b"/api/") && target[..end].ends_with(b"/stream")),
         None if bytes.len() >= MAX_HEAD => Some(false),
         None => None,
     }
@@ -259,6 +275,7 @@ mod tests {
         check("GET /api/v1/tenants/a/envs/b/stream?limit=5 HT", Some(true));
         check("GET /api/v1/tenants/a/envs/b/streams HTTP/1.1\r\n", Some(false));
         check("GET /?x=/stream HTTP/1.1\r\n", Some(false));
+        check("GET /t/acme/stream HTTP/1.1\r\n", Some(false));
         check("POST /stream HTTP/1.1\r\n", Some(false));
         check("\u{16}\u{3}\u{1}", Some(false));
     }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json as Answer;
-use axum::extract::{Path, State};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, State};
 use axum::http::{HeaderMap, header};
 use serde::Serialize;
 use shipboard_core::decide::{Refusal, Request};
@@ -21,6 +22,7 @@ use crate::config::AuthMode;
 use crate::envs::birth;
 use crate::hooks::{EnvReport, github as source};
 use crate::store::EnvKey;
+use crate::writer::WriteError;
 
 /// What became of a delivery.
 #[derive(Debug, Default, Serialize, utoipa::ToSchema)]
@@ -31,39 +33,60 @@ pub struct HookAnswer {
     refused: usize,
 }
 
-/// Takes a delivery of GitHub's.
-#[utoipa::path(post, path = "/api/v1/tenants/{tenant}/hooks/github", tag = "hooks",
-    params(("tenant" = String, Path), ("X-GitHub-Event" = String, Header),
-        ("X-Hub-Signature-256" = Option<String>, Header)),
+/// Takes a delivery.
+#[utoipa::path(post, path = "/api/v1/tenants/{tenant}/hooks/{source}", tag = "hooks",
+    params(("tenant" = String, Path), ("source" = String, Path, description = "github"),
+        ("X-GitHub-Event" = String, Header), ("X-Hub-Signature-256" = Option<String>, Header)),
     request_body(content = String, content_type = "application/json"),
     responses((status = 200, body = HookAnswer), (status = 401)))]
-pub async fn github(
+pub async fn take(
     State(app): State<Arc<App>>,
-    Path(tenant): Path<String>,
+    path: Result<RawPathParams, RawPathParamsRejection>,
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Result<Answer<HookAnswer>, Problem> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let refused = || {
-        metrics::counter!("shipboard_refused_total", "reason" => "hook_signature").increment(1);
-        Problem::unauthorized()
-    };
-    let tenant: Slug = tenant.parse().map_err(|_| refused())?;
-    let secrets = app.access.hook_secrets(&tenant, source::SOURCE);
+    let tenant = addressee(path.ok());
+    let secrets = tenant.as_ref().map(|tenant| app.access.hook_secrets(tenant, source::SOURCE));
+    let secrets = secrets.unwrap_or_default();
     let unsigned = secrets.is_empty() && app.access.mode() == AuthMode::Open;
-    if !unsigned && !source::verify(&secrets, text("x-hub-signature-256"), &body) {
-        return Err(refused());
-    }
+    let allowed = unsigned || is_signed(secrets, text("x-hub-signature-256"), &body);
+    let Some(tenant) = tenant.filter(|_| allowed) else {
+        metrics::counter!("shipboard_refused_total", "reason" => "hook_signature").increment(1);
+        return Err(Problem::unauthorized());
+    };
     let event = text("x-github-event").ok_or_else(|| Problem::malformed("X-GitHub-Event is missing"))?;
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let content_type = text(header::CONTENT_TYPE.as_str());
     let reports =
         source::read(event, content_type, &body).map_err(|error| Problem::malformed(error.to_string()))?;
     metrics::counter!("shipboard_hook_deliveries_total", "source" => source::SOURCE).increment(1);
-    take(&app, &tenant, reports).await.map(Answer)
+    // In a task of its own: a sender who leaves between two envs leaves none of them unwritten.
+    let writing = app.clone();
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    app.tasks.spawn(async move {
+        let _ = answer.send(write(&writing, &tenant, reports).await);
+    });
+    answered.await.map_err(|_| Problem::not_found())?.map(Answer)
+}
+
+/// The tenant a delivery is for; `None`: it, or the source, is none.
+fn addressee(path: Option<RawPathParams>) -> Option<Slug> {
+    let path = path?;
+    let named = |name: &str| path.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
+    named("source").filter(|source| *source == source::SOURCE)?;
+    named("tenant")?.parse().ok()
+}
+
+/// Signed with one of the secrets. Without any a signature is computed all the same, so that nobody learns
+/// from the time an answer takes which tenants there are, and which of them have one.
+fn is_signed(secrets: Vec<String>, signature: Option<&str>, body: &[u8]) -> bool {
+    let known = !secrets.is_empty();
+    let secrets = if known { secrets } else { vec!["nobody's".to_owned()] };
+    source::verify(&secrets, signature, body) && known
 }
 
 /// Hands a delivery's reports over, those of each env together.
-async fn take(app: &App, tenant: &Slug, reports: Vec<EnvReport>) -> Result<HookAnswer, Problem> {
+async fn write(app: &App, tenant: &Slug, reports: Vec<EnvReport>) -> Result<HookAnswer, Problem> {
     let mut envs: BTreeMap<Slug, (String, Vec<Report>)> = BTreeMap::new();
     for EnvReport { env, env_name, report } in reports {
         envs.entry(env).or_insert_with(|| (env_name, Vec::new())).1.push(report);
@@ -75,7 +98,15 @@ async fn take(app: &App, tenant: &Slug, reports: Vec<EnvReport>) -> Result<HookA
             |report| Request::Post { report: Box::new(report), new_id: clock::deployment_id(), key: None };
         let birth = birth(app, &key, Some(&name));
         let sent: Vec<Request> = reports.iter().cloned().map(post).collect();
-        let outcomes = app.writers.write(&key, sent, birth).await?.outcomes;
+        let outcomes = match app.writers.write(&key, sent, birth).await {
+            Ok(answer) => answer.outcomes,
+            // An env that is not to be is no fault of the delivery's: a 404 would be repeated, and in vain.
+            Err(WriteError::NoEnv) => {
+                answer.refused += reports.len();
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         // A source may call a job otherwise later on; what the deployment is of was said first.
         let renamed = reports.into_iter().zip(&outcomes).filter_map(|(report, outcome)| match outcome {
             Err(Refusal::OtherWorkflow(_)) => Some(post(Report { workflow: None, ..report })),

@@ -3,17 +3,23 @@
 use std::sync::Arc;
 
 use axum::Json as Answer;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
+use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
 use shipboard_core::decide::Request;
+use shipboard_core::id::DeploymentId;
 
 use super::body::{Query, Raw};
 use super::gate::OfDeployment;
 use super::problem::Problem;
 use crate::app::App;
-use crate::store::{Appended, MAX_LOG_BYTES};
+use crate::store::{Appended, EnvKey, LogPart, MAX_LOG_BYTES, StoreError};
+
+/// How much of a log is in memory for one reader.
+const PIECE: usize = 64 * 1024;
 
 /// Where a log's readers find what they got.
 const OFFSET: HeaderName = HeaderName::from_static("shipboard-log-offset");
@@ -51,17 +57,10 @@ pub async fn append(
     Ok(Answer(LogAnswer { length }))
 }
 
-async fn take(
-    app: &App,
-    key: &crate::store::EnvKey,
-    id: shipboard_core::id::DeploymentId,
-    offset: u64,
-    bytes: &[u8],
-) -> Result<u64, Problem> {
-    if offset == 0 {
+async fn take(app: &App, key: &EnvKey, id: DeploymentId, offset: u64, bytes: &[u8]) -> Result<u64, Problem> {
+    if offset == 0 && !bytes.is_empty() {
         // Said before there is one: a row may promise a log that is still empty, but no log stays hidden.
-        let answer = app.writers.write(key, vec![Request::HasLog { id }], None).await?;
-        answer.outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))?;
+        has_log(app, key, id).await?;
     }
     let length = match app.store.append_log(key, id, offset, bytes).await? {
         Appended::Grown(length) => length,
@@ -70,7 +69,11 @@ async fn take(
             let detail = format!("a log may have {MAX_LOG_BYTES} bytes at most; {length} are held");
             return Err(Problem::too_large(detail));
         }
-        Appended::NoDeployment => return Err(Problem::not_found()),
+        Appended::NoDeployment => {
+            // The writer knows which were deleted, and says so.
+            has_log(app, key, id).await?;
+            return Err(Problem::not_found());
+        }
     };
     if let Some(board) = app.boards.get(key) {
         board.log_grew(id, length);
@@ -78,7 +81,13 @@ async fn take(
     Ok(length)
 }
 
-/// Reads a log from an offset to its end.
+async fn has_log(app: &App, key: &EnvKey, id: DeploymentId) -> Result<(), Problem> {
+    let answer = app.writers.write(key, vec![Request::HasLog { id }], None).await?;
+    answer.outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))?;
+    Ok(())
+}
+
+/// Reads a log from an offset to its end, as it is now.
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/envs/{env}/deployments/{id}/logs", tag = "logs",
     params(("tenant" = String, Path), ("env" = String, Path), ("id" = String, Path),
         ("offset" = Option<u64>, Query, description = "0 unless given")),
@@ -89,12 +98,54 @@ pub async fn read(
     query: Query,
 ) -> Result<impl IntoResponse, Problem> {
     let offset = query.parsed::<u64>("offset")?.unwrap_or(0);
-    let part = app.store.read_log(&key, id, offset, MAX_LOG_BYTES as usize).await?;
+    let part = app.store.read_log(&key, id, offset, PIECE).await?;
     let part = part.ok_or_else(Problem::not_found)?;
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+        (header::CONTENT_LENGTH, (part.length - part.offset).to_string()),
         (OFFSET, part.offset.to_string()),
         (LENGTH, part.length.to_string()),
     ];
-    Ok((headers, part.bytes))
+    Ok((headers, Body::from_stream(pieces(app, key, id, part))))
+}
+
+/// A log piece by piece, each read when the one before has been taken: a reader that takes none holds one.
+fn pieces(
+    app: Arc<App>,
+    key: EnvKey,
+    id: DeploymentId,
+    LogPart { offset, bytes, length }: LogPart,
+) -> impl Stream<Item = Result<Bytes, Interrupted>> {
+    let next = offset + bytes.len() as u64;
+    let rest = futures_util::stream::try_unfold(next, move |next| {
+        let (app, key) = (app.clone(), key.clone());
+        async move {
+            // What has been appended since is not of this answer: its length was said.
+            let wanted = length.saturating_sub(next).min(PIECE as u64) as usize;
+            if wanted == 0 {
+                return Ok(None);
+            }
+            match app.store.read_log(&key, id, next, wanted).await {
+                Ok(Some(part)) if !part.bytes.is_empty() => {
+                    let after = next + part.bytes.len() as u64;
+                    Ok(Some((Bytes::from(part.bytes), after)))
+                }
+                Ok(_) => Err(Interrupted::Deleted),
+                Err(error) => {
+                    tracing::warn!(%error, "a log could not be read to its end");
+                    Err(Interrupted::Store(error))
+                }
+            }
+        }
+    });
+    futures_util::stream::once(std::future::ready(Ok(Bytes::from(bytes)))).chain(rest)
+}
+
+/// Why a log that was being read ends before its end. The connection does, which tells the client.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error("the deployment was deleted")]
+    Deleted,
+    #[error(transparent)]
+    Store(StoreError),
 }

@@ -1,7 +1,8 @@
-//! HTTP: the route table, what every request passes through, and the accept loop.
+//! HTTP: the route table, and what every request passes through.
 //!
 //! A noun is a room beside this one. Nothing here knows SQL; what handlers need is in [`App`].
 
+mod accept;
 mod body;
 mod deployments;
 mod front;
@@ -19,30 +20,22 @@ mod ui;
 mod workflows;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 pub use openapi::Api;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use self::problem::Problem;
-use self::socket::Socket;
 use crate::app::App;
 use crate::clock;
 use crate::config::AuthMode;
 
-/// How long a client may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Most bytes that wait inside the server for one connection's socket.
-const MAX_BUFFER: usize = 64 * 1024;
 /// Longest request id that is taken over from a client.
 const MAX_REQUEST_ID: usize = 128;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -61,7 +54,7 @@ fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/tenants", get(tenants::list))
         .route("/api/v1/tenants/{tenant}", put(tenants::put))
         .route("/api/v1/tenants/{tenant}/envs", get(tenants::envs))
-        .route("/api/v1/tenants/{tenant}/hooks/github", post(hooks::github))
+        .route("/api/v1/tenants/{tenant}/hooks/{source}", post(hooks::take))
         .route(env, put(tenants::put_env))
         .route(&of_env("/stream"), get(stream::deployments))
         .route(&of_env("/counts"), get(workflows::counts))
@@ -80,28 +73,30 @@ fn router(app: &Arc<App>) -> Router {
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() });
     routes
         .layer(DefaultBodyLimit::max(body::MAX_BODY))
-        .layer(from_fn_with_state(app.clone(), enter))
+        .layer(from_fn_with_state(app.clone(), door))
+        .layer(from_fn(enter))
         .with_state(app.clone())
 }
 
-/// Operations on an address of their own.
+/// Operations on an address of their own. Probes come by whatever name they know: there is no door.
 fn ops_router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::metrics))
+        .route("/api/v1/openapi.json", get(openapi::openapi))
+        .route("/api/v1/asyncapi.json", get(openapi::asyncapi))
+        .fallback(|| async { Problem::not_found() })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(from_fn(enter))
         .with_state(app.clone())
 }
 
-/// What every request passes through: it gets an id, its Host and Origin are looked at, and a problem
-/// becomes its body.
-async fn enter(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// What every request passes through: it gets an id, a problem becomes its body, and no answer is kept
+/// or taken for another kind of thing than it says: logs and names are foreign text on the pages' origin.
+async fn enter(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
-    let refused = door(&app, &request);
-    let mut response = match refused {
-        Some(problem) => problem.into_response(),
-        None => next.run(request).await,
-    };
+    let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         let status = problem.status().as_u16();
         metrics::counter!("shipboard_problems_total", "status" => status.to_string()).increment(1);
@@ -110,9 +105,12 @@ async fn enter(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         }
         response = problem.respond(&id);
     }
+    let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, id);
+        headers.insert(REQUEST_ID, id);
     }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -123,9 +121,17 @@ fn request_id(headers: &HeaderMap) -> String {
         .map_or_else(clock::short_id, str::to_owned)
 }
 
+/// Looks at Host and Origin.
+async fn door(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    match foreign(&app, &request) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
+    }
+}
+
 /// With open doors, whoever makes a browser believe that this server is theirs (DNS rebinding) would be
 /// admin; and any page could post here on its reader's behalf.
-fn door(app: &App, request: &Request) -> Option<Problem> {
+fn foreign(app: &App, request: &Request) -> Option<Problem> {
     let headers = request.headers();
     let refuse = |reason: &'static str, detail: &str| {
         metrics::counter!("shipboard_refused_total", "reason" => reason).increment(1);
@@ -158,47 +164,5 @@ fn is_ours(app: &App, host: &str) -> bool {
 
 /// Serves until the server stops.
 pub fn serve(app: &Arc<App>, listener: TcpListener, ops: Option<TcpListener>) {
-    let routes = router(app);
-    app.tasks.spawn_until_stop(accept(app.clone(), listener, routes));
-    if let Some(listener) = ops {
-        app.tasks.spawn_until_stop(accept(app.clone(), listener, ops_router(app)));
-    }
-}
-
-async fn accept(app: Arc<App>, listener: TcpListener, routes: Router) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => match socket::prepare(&stream) {
-                Ok(()) => app.tasks.spawn(connection(app.clone(), stream, routes.clone())),
-                Err(error) => tracing::debug!(%error, "a connection broke before it began"),
-            },
-            // Out of files, most likely: those that are open go on, and new ones wait.
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn connection(app: Arc<App>, stream: TcpStream, routes: Router) {
-    let Some((stream, first)) = front::enter(&app, stream, &routes, HEAD_TIMEOUT).await else { return };
-    let socket = Socket::new(stream, first, app.config.write_timeout);
-    let service = TowerToHyperService::new(routes);
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_BUFFER)
-        .serve_connection(TokioIo::new(socket), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = app.tasks.stopping().cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended");
-    }
+    accept::serve(app, (listener, router(app)), ops.map(|listener| (listener, ops_router(app))));
 }

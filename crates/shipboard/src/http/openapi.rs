@@ -43,7 +43,7 @@ use super::{deployments, logs, ops, session, stream, tenants, workflows};
         ops::healthz,
         ops::readyz,
         ops::metrics_for_admins,
-        super::hooks::github,
+        super::hooks::take,
         openapi,
         asyncapi,
     ),

@@ -10,14 +10,14 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shipboard_core::counts::Counts;
+use shipboard_core::id::Slug;
 
 use super::gate::secret;
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::app::App;
 use crate::clock;
-use crate::config::AuthMode;
-use crate::store::Role;
+use crate::store::{Env, Role};
 
 /// Whether requests should come here, and if not, why.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -50,41 +50,51 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Answer<Readines
     (status, Answer(Readiness { ready, reasons }))
 }
 
-/// The metrics on the main address: in `required` mode for admins only.
+/// The metrics on the main address. In `required` mode for admins only, and only the counts of envs that
+/// they may see: the other series sum over all tenants.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, body = String, content_type = "text/plain"), (status = 401)))]
 pub async fn metrics_for_admins(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if app.access.mode() == AuthMode::Required {
-        let caller = app.access.caller(secret(&headers), clock::now()).ok_or_else(Problem::unauthorized)?;
-        let Caller::Token(token) = &caller else { return Err(Problem::unauthorized()) };
-        if token.role < Role::Admin {
-            return Err(Problem::forbidden("the metrics are for admins"));
-        }
-        return metrics_of(&app, Some(&token.tenant.clone())).await;
+    let caller = app.access.caller(secret(&headers), clock::now()).ok_or_else(Problem::unauthorized)?;
+    let Caller::Token(token) = &caller else { return Ok(metrics(State(app)).await) };
+    if token.role < Role::Admin {
+        return Err(Problem::forbidden("the metrics are for admins"));
     }
-    metrics_of(&app, None).await
+    let tenant = &token.tenant;
+    let envs = app.store.envs(tenant).await.map(|envs| {
+        let seen = envs.into_iter().filter(|env| caller.sees(tenant, &env.slug));
+        seen.take(app.config.metrics_envs).map(|env| (tenant.clone(), env)).collect()
+    });
+    let mut text = String::new();
+    write_counts(&mut text, envs);
+    Ok(page(text))
 }
 
-/// The metrics on an address of their own.
-pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    metrics_of(&app, None).await
-}
-
-/// Prints the metrics; the counts of one tenant's envs, or of all.
-async fn metrics_of(app: &App, tenant: Option<&shipboard_core::id::Slug>) -> Result<Response, Problem> {
+/// The metrics on an address of their own: all of them.
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     metrics::gauge!("shipboard_boards_loaded").set(app.boards.len() as f64);
     let mut text = app.metrics.render();
-    let envs = match tenant {
-        Some(tenant) => {
-            let envs = app.store.envs(tenant).await?.into_iter().take(app.config.metrics_envs);
-            envs.map(|env| (tenant.clone(), env)).collect()
+    write_counts(&mut text, app.store.all_envs(app.config.metrics_envs).await);
+    page(text)
+}
+
+fn page(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// Writes the counts of envs, read from the database when asked: the same numbers as everywhere, and none of
+/// an env that is gone. Without a database there are none, but the other series are wanted most just then.
+fn write_counts(text: &mut String, envs: crate::store::Result<Vec<(Slug, Env)>>) {
+    let envs = match envs {
+        Ok(envs) => envs,
+        Err(error) => {
+            tracing::warn!(%error, "the metrics are without counts");
+            return;
         }
-        None => app.store.all_envs(app.config.metrics_envs).await?,
     };
-    // Read from the database when asked: the same numbers as everywhere, and none of an env that is gone.
     text.push_str("# HELP shipboard_deployments Deployments of an environment by status.\n");
     text.push_str("# TYPE shipboard_deployments gauge\n");
     for (tenant, env) in &envs {
@@ -103,7 +113,6 @@ async fn metrics_of(app: &App, tenant: Option<&shipboard_core::id::Slug>) -> Res
             let _ = writeln!(text, "shipboard_workflows{{{labels}}} {count}");
         }
     }
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
 fn workflows(counts: &Counts) -> [(&'static str, u64); 4] {

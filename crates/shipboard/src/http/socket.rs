@@ -1,18 +1,20 @@
-//! A connection whose writes have a deadline.
+//! A connection whose writes have a deadline, and the clock that its requests' heads have theirs by.
 //!
 //! A server that waits for a stalled reader's socket no longer asks the response for more, so no
 //! deadline inside the response would ever fire: it has to be here.
 
-use std::future::Future as _;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::rt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// Most bytes the kernel keeps for one slow reader before writes to it wait.
 const SEND_BUFFER: usize = 128 * 1024;
@@ -32,11 +34,13 @@ pub(super) struct Socket {
     patience: Duration,
     /// Runs only while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Is told when a head begins to come.
+    heads: Heads,
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, first: Bytes, patience: Duration) -> Self {
-        Self { stream, first, patience, stalled: None }
+    pub(super) fn new(stream: TcpStream, first: Bytes, patience: Duration, heads: Heads) -> Self {
+        Self { stream, first, patience, stalled: None, heads }
     }
 
     fn watch(
@@ -56,17 +60,86 @@ impl Socket {
     }
 }
 
+/// The timer that hyper waits for a connection's heads by. It knows one limit only, for the time between
+/// two requests and for the head together; with this one a head that has begun has a shorter one.
+#[derive(Clone, Debug)]
+pub(super) struct Heads {
+    /// When the first byte came after hyper began to wait.
+    begun: Arc<Mutex<Option<Instant>>>,
+    within: Duration,
+}
+
+impl Heads {
+    pub(super) fn new(within: Duration) -> Self {
+        Self { begun: Arc::default(), within }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begun(&self) {
+        self.lock().get_or_insert_with(Instant::now);
+    }
+}
+
+impl rt::Timer for Heads {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
+        self.sleep_until((Instant::now() + duration).into_std())
+    }
+
+    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn rt::Sleep>> {
+        *self.lock() = None;
+        let sleep = Box::pin(tokio::time::sleep_until(Instant::from_std(deadline)));
+        Box::pin(Awaited { heads: self.clone(), sleep, has_begun: false })
+    }
+
+    fn now(&self) -> std::time::Instant {
+        Instant::now().into_std()
+    }
+}
+
+/// A head that hyper waits for. Polled whenever more of it has come.
+struct Awaited {
+    heads: Heads,
+    sleep: Pin<Box<Sleep>>,
+    has_begun: bool,
+}
+
+impl rt::Sleep for Awaited {}
+
+impl Future for Awaited {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if !self.has_begun {
+            let begun = *self.heads.lock();
+            if let Some(begun) = begun {
+                let deadline = begun + self.heads.within;
+                self.sleep.as_mut().reset(deadline);
+                self.has_begun = true;
+            }
+        }
+        self.sleep.as_mut().poll(context)
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         if self.first.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        } else {
+            let length = self.first.len().min(buffer.remaining());
+            buffer.put_slice(&self.first.split_to(length));
         }
-        let length = self.first.len().min(buffer.remaining());
-        buffer.put_slice(&self.first.split_to(length));
+        if buffer.filled().len() > before {
+            self.heads.begun();
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -209,6 +209,7 @@ enum Unable {
 }
 
 /// One open stream.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state among others")]
 pub(super) struct Reader {
     app: Arc<App>,
     key: EnvKey,

@@ -101,9 +101,12 @@ pub async fn list(State(app): State<Arc<App>>, Known(caller): Known) -> Result<A
     request_body = TenantBody, responses((status = 200, body = Tenant), (status = 201, body = Tenant)))]
 pub async fn put(
     State(app): State<Arc<App>>,
-    InTenant { tenant, .. }: InTenant,
+    InTenant { caller, tenant }: InTenant,
     Json(body): Json<TenantBody>,
 ) -> Result<(StatusCode, Answer<Tenant>), Problem> {
+    if !caller.sees_all_of(&tenant) {
+        return Err(Problem::forbidden("your token is for some environments, not for the tenant"));
+    }
     let name = envs::name(body.name.as_deref()).map_err(Problem::invalid)?;
     let is_new = app.store.put_tenant(&tenant, name, clock::now()).await?;
     let tenants = app.store.tenants().await?;
@@ -127,13 +130,13 @@ pub async fn envs(
 /// Creates or changes an environment.
 #[utoipa::path(put, path = "/api/v1/tenants/{tenant}/envs/{env}", tag = "tenants",
     params(("tenant" = String, Path), ("env" = String, Path)), request_body = EnvBody,
-    responses((status = 200, body = EnvAnswer)))]
+    responses((status = 200, body = EnvAnswer), (status = 201, body = EnvAnswer)))]
 pub async fn put_env(
     State(app): State<Arc<App>>,
     InEnv { key, caller }: InEnv,
     Path(_): Path<(String, String)>,
     Json(body): Json<EnvBody>,
-) -> Result<Answer<EnvAnswer>, Problem> {
+) -> Result<(StatusCode, Answer<EnvAnswer>), Problem> {
     let name = envs::name(body.name.as_deref()).map_err(Problem::invalid)?;
     let tier = body.tier.as_deref().map(envs::tier).transpose().map_err(Problem::invalid)?;
     let proposed = app.boards.proposed_epoch(&key).unwrap_or_else(clock::epoch);
@@ -141,6 +144,10 @@ pub async fn put_env(
     if birth.with_tenant {
         app.store.put_tenant(&key.tenant, None, clock::now()).await?;
     }
+    let was_there = app.store.env(&key).await?.is_some();
     let env = app.store.put_env(&key, name, tier, body.position, &birth).await?;
-    Ok(Answer(env.into()))
+    // Of two who come at once, only one finds its epoch in what was made.
+    let is_new = !was_there && env.epoch == birth.epoch;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Answer(env.into())))
 }

@@ -11,8 +11,8 @@ use sqlx::sqlite::{
 
 /// Readers beside the one writer.
 const READERS: u32 = 4;
-/// How long a statement waits for another process that holds the write lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a statement waits for another process that holds the write lock: a 503 within 5 s is due.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The driver that the shared text is compiled against here.
 pub(super) type Db = sqlx::Sqlite;

@@ -9,8 +9,8 @@ use super::touched::of_env;
 use super::{BEGIN_READ, BEGIN_WRITE, Db, FOR_UPDATE, Pools};
 use crate::store::{Appended, EnvKey, LogPart, MAX_LOG_BYTES, Result};
 
-/// Longest chunk: a reader looks no further back than this for the one that its offset is in. Longer than
-/// any body that is taken; there are databases with chunks of this length, so it may only grow.
+/// Longest chunk: a reader looks no further back than this for the one that its offset is in. As long as the
+/// longest body, and chunks of this length are kept: it may only grow.
 const MAX_CHUNK: usize = 1024 * 1024;
 
 type Connection = <Db as Database>::Connection;

@@ -7,19 +7,19 @@ use serde_json::json;
 use crate::harness::{Server, binary, board, eventually};
 
 /// Runs the built binary on the server's database, and gives what it printed.
-fn run(server: &Server, args: &[&str]) -> String {
+pub fn run(server: &Server, args: &[&str]) -> String {
     let output = binary().args(args).args(["--database", &server.database()]).output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn token(server: &Server, tenant: &str, role: &str, more: &[&str]) -> String {
+pub fn token(server: &Server, tenant: &str, role: &str, more: &[&str]) -> String {
     let args = [&["token", "create", "--tenant", tenant, "--role", role], more].concat();
     run(server, &args).trim().to_owned()
 }
 
 /// A server behind closed doors, with two tenants.
-async fn closed(args: &[&str]) -> Server {
+pub async fn closed(args: &[&str]) -> Server {
     let server = Server::with(args);
     run(&server, &["tenant", "create", "acme"]);
     run(&server, &["tenant", "create", "other"]);
@@ -31,7 +31,7 @@ async fn closed(args: &[&str]) -> Server {
     server
 }
 
-async fn known(server: &mut Server, token: &str) {
+pub async fn known(server: &mut Server, token: &str) {
     server.sign_in(token);
     let server = &*server;
     eventually("the token is known", async || {
@@ -153,14 +153,14 @@ async fn a_browser_signs_in_with_a_token_and_carries_it_in_a_cookie_no_script_ca
     assert!(out.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
 }
 
-fn signature(secret: &str, body: &str) -> String {
+pub fn signature(secret: &str, body: &str) -> String {
     let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body.as_bytes());
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))
 }
 
 /// An environment deployment as GitHub would tell of it, with only what matters.
-fn delivery() -> String {
+pub fn delivery() -> String {
     json!({
         "action": "created",
         "deployment_status": {

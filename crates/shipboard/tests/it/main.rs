@@ -4,13 +4,17 @@
 #![allow(missing_docs, reason = "a test's name is its description")]
 
 mod check;
+mod commands;
 mod demo;
 mod doors;
 mod faults;
 mod fixtures;
 mod harness;
 mod import;
+mod limits;
 mod live;
+mod operations;
+mod refusals;
 mod rest;
 mod rooms;
 mod run;
