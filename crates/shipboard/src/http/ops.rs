@@ -64,6 +64,11 @@ pub async fn metrics_for_admins(
         return Err(Problem::forbidden("the metrics are for admins"));
     }
     let tenant = &token.tenant;
+    // Series of the whole process sum over all tenants: they are this admin's to see if there is no other.
+    let alone = token.envs.is_none() && app.store.tenants().await.is_ok_and(|tenants| tenants.len() == 1);
+    if alone {
+        return Ok(metrics(State(app.clone())).await);
+    }
     let envs = app.store.envs(tenant).await.map(|envs| {
         let seen = envs.into_iter().filter(|env| caller.sees(tenant, &env.slug));
         seen.take(app.config.metrics_envs).map(|env| (tenant.clone(), env)).collect()

@@ -157,6 +157,11 @@ impl Server {
         Stream::open(self.request(Method::GET, path)).await
     }
 
+    /// A stream on a connection of its own.
+    pub async fn stream_on_a_new_connection(&self, path: &str) -> Stream {
+        Stream::open(client().get(format!("{}{path}", self.url))).await
+    }
+
     /// A stream that was connected before and has seen this id.
     pub async fn stream_after(&self, path: &str, last_event_id: &str) -> Stream {
         Stream::open(self.request(Method::GET, path).header("last-event-id", last_event_id)).await

@@ -43,6 +43,16 @@ async fn behind_closed_doors_the_metrics_show_what_their_reader_may_see_and_noth
 }
 
 #[tokio::test]
+async fn the_admin_of_the_only_tenant_sees_the_whole_process() {
+    let mut server = Server::start();
+    server.report(json!({"workflow": "web"})).await;
+    let secret = token(&server, "acme", "admin", &[]);
+    known(&mut server, &secret).await;
+    let text = server.text("/metrics").await;
+    assert!(text.contains("shipboard_events_total") && text.contains("shipboard_deployments{"), "{text}");
+}
+
+#[tokio::test]
 async fn without_a_database_the_metrics_are_shown_without_counts() {
     let server = Server::start();
     server.report(json!({"workflow": "web"})).await;

@@ -33,6 +33,26 @@ async fn a_stream_opens_with_retry_and_a_snapshot_and_the_headers_that_keep_prox
 }
 
 #[tokio::test]
+async fn a_stream_is_the_same_on_a_new_connection_and_on_one_that_was_kept() {
+    let server = Server::start();
+    server.report(json!({"workflow": "web", "external_id": "1"})).await;
+    let mut new = server.stream_on_a_new_connection(&board("/stream")).await;
+    let mut kept = server.stream(&board("/stream")).await;
+    // Told apart by how they end: the front door writes until it closes, hyper in chunks.
+    assert_eq!((new.header("connection"), new.header("transfer-encoding")), ("close", ""));
+    assert_eq!((kept.header("connection"), kept.header("transfer-encoding")), ("", "chunked"));
+    let snapshots = (new.next_of("snapshot").await, kept.next_of("snapshot").await);
+    assert_eq!(snapshots.0.payload()["deployments"], snapshots.1.payload()["deployments"]);
+    server.report(json!({"workflow": "web", "external_id": "2"})).await;
+    for _ in 0..3 {
+        assert_eq!(new.next().await, kept.next().await);
+    }
+    let refused = server.stream_on_a_new_connection(&board("/stream?limit=0")).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.header("content-type"), "application/problem+json");
+}
+
+#[tokio::test]
 async fn an_env_that_nobody_has_reported_to_is_an_empty_board_that_its_first_report_fills() {
     let server = Server::start();
     let mut stream = server.stream(&board("/stream")).await;
