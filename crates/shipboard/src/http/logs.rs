@@ -16,6 +16,7 @@ use super::body::{Query, Raw};
 use super::gate::OfDeployment;
 use super::problem::Problem;
 use crate::app::App;
+use crate::clock;
 use crate::store::{Appended, EnvKey, LogPart, MAX_LOG_BYTES, StoreError};
 
 /// How much of a log is in memory for one reader.
@@ -62,7 +63,7 @@ async fn take(app: &App, key: &EnvKey, id: DeploymentId, offset: u64, bytes: &[u
         // Said before there is one: a row may promise a log that is still empty, but no log stays hidden.
         has_log(app, key, id).await?;
     }
-    let length = match app.store.append_log(key, id, offset, bytes).await? {
+    let length = match app.store.append_log(key, id, offset, bytes, clock::now()).await? {
         Appended::Grown(length) => length,
         Appended::Gap(length) => return Err(Problem::log_gap(length)),
         Appended::Full(length) => {

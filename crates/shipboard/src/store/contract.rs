@@ -186,8 +186,9 @@ async fn a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged(store: &St
     let key = key("logs");
     let written = write(store, &key, &[post(serde_json::json!({"workflow": "w"}))], second(0)).await;
     let id = written.rows[0].id;
-    let append =
-        async |offset, bytes: &str| store.append_log(&key, id, offset, bytes.as_bytes()).await.unwrap();
+    let append = async |offset, bytes: &str| {
+        store.append_log(&key, id, offset, bytes.as_bytes(), second(0)).await.unwrap()
+    };
     assert_eq!(append(0, "hello ").await, Appended::Grown(6));
     assert_eq!(append(0, "hello ").await, Appended::Grown(6));
     assert_eq!(append(3, "lo world").await, Appended::Grown(11));
@@ -199,7 +200,7 @@ async fn a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged(store: &St
     assert_eq!(read(4, 0).await, LogPart { offset: 4, bytes: Vec::new(), length: 11 });
     assert_eq!(store.log_lengths(&[(key.clone(), id)]).await.unwrap(), [11]);
     let nobody = clock::deployment_id();
-    assert_eq!(store.append_log(&key, nobody, 0, b"x").await.unwrap(), Appended::NoDeployment);
+    assert_eq!(store.append_log(&key, nobody, 0, b"x", second(0)).await.unwrap(), Appended::NoDeployment);
     write(store, &key, &[Request::Delete { id }], second(1)).await;
     assert_eq!(store.read_log(&key, id, 0, 10).await.unwrap(), None);
 }
@@ -212,7 +213,7 @@ async fn a_long_log_is_read_from_anywhere(store: &Store) {
     let mut whole: Vec<u8> = Vec::new();
     for (n, length) in [3, 1_500_000, 1, 70_000, 1_048_576, 5].into_iter().enumerate() {
         let part: Vec<u8> = (0..length).map(|byte| (byte % 251) as u8 ^ n as u8).collect();
-        let appended = store.append_log(&key, id, whole.len() as u64, &part).await.unwrap();
+        let appended = store.append_log(&key, id, whole.len() as u64, &part, second(0)).await.unwrap();
         whole.extend(part);
         assert_eq!(appended, Appended::Grown(whole.len() as u64));
     }
@@ -238,6 +239,10 @@ async fn a_silent_deployment_is_found_by_what_it_waits_for(store: &Store) {
     assert_eq!(silent(second(0), second(0)).await, 0);
     assert_eq!(silent(second(1), second(0)).await, 2);
     assert_eq!(silent(second(1), second(1)).await, 3);
+    let running = Filter { statuses: vec![Status::Running], ..Filter::default() };
+    let id = store.deployments(&key, &running, 1).await.unwrap().rows[0].id;
+    store.append_log(&key, id, 0, b"still here", second(5)).await.unwrap();
+    assert_eq!(silent(second(1), second(1)).await, 2, "a log that grows is a sign of life");
 }
 
 async fn a_lost_deployment_is_revived_by_a_heartbeat(store: &Store) {

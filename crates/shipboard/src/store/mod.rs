@@ -430,15 +430,16 @@ impl Store {
         on!(self, access::put_tenant(tenant, name, now))
     }
 
-    /// Appends to a deployment's log what it does not hold yet.
+    /// Appends to a deployment's log what it does not hold yet. The deployment is heard of by that.
     pub async fn append_log(
         &self,
         key: &EnvKey,
         id: DeploymentId,
         offset: u64,
         bytes: &[u8],
+        now: Timestamp,
     ) -> Result<Appended> {
-        on!(self, text::append(key, id, offset, bytes))
+        on!(self, text::append(key, id, offset, bytes, now))
     }
 
     /// Up to `limit` bytes of a log from `offset`; `None`: no such deployment.

@@ -3,6 +3,7 @@
 //! Shared text: compiled once per engine.
 
 use shipboard_core::id::DeploymentId;
+use shipboard_core::time::Timestamp;
 use sqlx::{Database, QueryBuilder};
 
 use super::touched::of_env;
@@ -21,12 +22,24 @@ pub(in crate::store) async fn append(
     id: DeploymentId,
     offset: u64,
     bytes: &[u8],
+    now: Timestamp,
 ) -> Result<Appended> {
     let mut transaction = pools.writer.begin_with(BEGIN_WRITE).await?;
-    if !exists(&mut transaction, key, id).await? {
+    let id = id.to_string();
+    // A log that grows is a sign of life: this is what the watchdog asks by. The writer keeps its own record.
+    let heard = sqlx::query(
+        "update deployments set last_heard_at = case when last_heard_at < $4 then $4 else last_heard_at end
+         where tenant = $1 and env = $2 and id = $3",
+    )
+    .bind(key.tenant.as_str())
+    .bind(key.env.as_str())
+    .bind(&id)
+    .bind(now.as_millis())
+    .execute(&mut *transaction)
+    .await?;
+    if heard.rows_affected() == 0 {
         return Ok(Appended::NoDeployment);
     }
-    let id = id.to_string();
     sqlx::query(
         "insert into logs (tenant, env, deployment_id, length) values ($1, $2, $3, 0) on conflict do nothing",
     )
