@@ -85,7 +85,8 @@ pub(super) async fn enter(
     let ending = ending.clone();
     match handover.take() {
         Some(reader) => {
-            let pump = pump(stream, head(&response, None), reader, patience);
+            // Boxed, or each layer around it would keep room for a copy of it.
+            let pump = Box::pin(pump(stream, head(&response, None), reader, patience));
             app.tasks.spawn(async move {
                 ending.unless_over(pump).await;
                 drop(place);

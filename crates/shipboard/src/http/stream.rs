@@ -380,7 +380,8 @@ impl Reader {
         let next = match self.scope {
             Scope::Deployments { .. } => self.board.after(self.cursor),
             Scope::Details { id } => self.board.after_of(self.cursor, id),
-            Scope::Log { id, offset } => return self.advance_log(id, offset).await,
+            // Boxed, as below: what an idle reader does not do takes no room in it.
+            Scope::Log { id, offset } => return Box::pin(self.advance_log(id, offset)).await,
         };
         match next {
             Next::Nothing => false,
@@ -399,7 +400,7 @@ impl Reader {
             }
             Next::Resync => {
                 metrics::counter!("shipboard_resyncs_total", "scope" => self.scope.name()).increment(1);
-                match self.begin().await {
+                match Box::pin(self.begin()).await {
                     Ok(true) => {}
                     Ok(false) => self.end(EndReason::Gone),
                     Err(error) => {

@@ -354,6 +354,27 @@ async fn a_slow_reader_falls_off_the_ring_gets_a_snapshot_and_costs_no_memory() 
 }
 
 #[tokio::test]
+async fn an_idle_reader_costs_a_few_kibibytes() {
+    let server = Server::start();
+    server.report(json!({"workflow": "web"})).await;
+    let open = "shipboard_streams_open{scope=\"deployments\"}";
+    let mut readers = Vec::new();
+    let mut connect = async |count: usize| {
+        for _ in 0..count {
+            readers.push(bare_stream(&server).await);
+        }
+        let all = readers.len() as u64;
+        eventually("all are open", async || (server.metric(open).await == all).then_some(())).await;
+    };
+    // The first ones pay for what all share.
+    connect(100).await;
+    let before = server.resident_kib();
+    connect(500).await;
+    let each = server.resident_kib().saturating_sub(before) as f64 / 500.0;
+    assert!(each < 8.0, "an idle reader costs {each:.1} KiB");
+}
+
+#[tokio::test]
 async fn a_socket_that_takes_no_byte_is_closed_and_its_permit_given_back() {
     let server = Server::with(&["--write-timeout", "500ms"]);
     server.report(json!({"workflow": "web", "external_id": "first"})).await;
