@@ -180,7 +180,10 @@ fn describe_metrics() {
     gauge!("shipboard_streams_open", "Streams open now, by scope.");
     counter!("shipboard_streams_opened_total", "Streams opened, by scope.");
     counter!("shipboard_streams_ended_total", "Streams ended, by reason; `left`: the client went.");
-    counter!("shipboard_streams_refused_total", "Streams refused for want of room, by limit.");
+    counter!(
+        "shipboard_streams_refused_total",
+        "Streams not opened, by reason: a limit, `drain`, `unavailable`."
+    );
     counter!("shipboard_reconnects_total", "Streams opened with the id of an earlier one, by scope.");
     counter!("shipboard_resyncs_total", "Readers that fell off the ring and began anew, by scope.");
     counter!(
@@ -203,5 +206,5 @@ fn describe_metrics() {
     counter!("shipboard_refused_total", "Requests refused, by reason.");
     counter!("shipboard_problems_total", "Requests answered with a problem, by status.");
     counter!("shipboard_hook_deliveries_total", "Webhook deliveries taken, by source.");
-    counter!("shipboard_lost_total", "Deployments looked at by the watchdog for being silent too long.");
+    counter!("shipboard_lost_total", "Deployments that the watchdog reported as lost.");
 }

@@ -88,6 +88,14 @@ pub struct Writers {
     shared: Arc<Shared>,
 }
 
+struct Shared {
+    store: Store,
+    hearing: Arc<Hearing>,
+    boards: Arc<Boards>,
+    tasks: Tasks,
+    queues: Mutex<HashMap<EnvKey, mpsc::Sender<Job>>>,
+}
+
 impl Shared {
     /// Forgets a writer that has ended, unless another has taken its place.
     fn forget(&self, key: &EnvKey) {
@@ -96,14 +104,6 @@ impl Shared {
             queues.remove(key);
         }
     }
-}
-
-struct Shared {
-    store: Store,
-    hearing: Arc<Hearing>,
-    boards: Arc<Boards>,
-    tasks: Tasks,
-    queues: Mutex<HashMap<EnvKey, mpsc::Sender<Job>>>,
 }
 
 impl std::fmt::Debug for Writers {

@@ -124,12 +124,12 @@ impl LiveBoard {
         let skipped = if offset == wanted { 0 } else { skipped };
         let whole = part.offset + part.bytes.len() as u64 == part.length;
         let done = done && whole;
-        let (text, used) = readable(&part.bytes[skipped..], done);
+        let text = readable(&part.bytes[skipped..], done);
         let offset = part.offset + skipped as u64;
         let (epoch, cursor) = self.position();
         let head = encode::snapshot_head(&self.key, &epoch, cursor.event_id, "log", clock::now());
         let shared = encode::snapshot_state(&encode::LogState { id, offset, text: &text, done });
-        Ok(Some((Opened { frames: vec![head, shared], cursor, epoch }, offset + used as u64, done)))
+        Ok(Some((Opened { frames: vec![head, shared], cursor, epoch }, offset + text.len() as u64, done)))
     }
 
     /// What is next of a log for a reader at `offset` that was told `told_done`.
@@ -152,12 +152,12 @@ impl LiveBoard {
         self.logs.lengths().entry(id).and_modify(|(_, known)| *known = (*known).max(part.length));
         // That it has ended is told with the last of it.
         let done = ended && part.offset + part.bytes.len() as u64 == part.length;
-        let (text, used) = readable(&part.bytes, done);
+        let text = readable(&part.bytes, done);
         if text.is_empty() && done == told_done {
             // Half a letter: the rest of it will come.
             return Ok(Some(LogNext { frame: None, offset, done }));
         }
-        let to = offset + used as u64;
+        let to = offset + text.len() as u64;
         let (epoch, cursor) = self.position();
         let append = LogAppend { id, offset, text, done };
         let frame = encode::log_append(&self.key, &epoch, cursor.event_id, clock::now(), &append);
@@ -175,9 +175,8 @@ impl Piece {
 }
 
 /// A log's bytes as text of the same length, so that offsets stay true: what is no UTF-8 becomes `?`,
-/// byte by byte. Half a letter at the end waits for its rest unless the log is `complete`. Gives the
-/// text and how many bytes it stands for.
-fn readable(bytes: &[u8], complete: bool) -> (String, usize) {
+/// byte by byte. Half a letter at the end waits for its rest unless the log is `complete`.
+fn readable(bytes: &[u8], complete: bool) -> String {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -200,8 +199,7 @@ fn readable(bytes: &[u8], complete: bool) -> (String, usize) {
             }
         }
     }
-    let used = text.len();
-    (text, used)
+    text
 }
 
 #[cfg(test)]
@@ -211,7 +209,7 @@ mod tests {
     #[test]
     fn a_log_s_text_is_as_long_as_its_bytes() {
         let check = |bytes: &[u8], complete: bool, text: &str| {
-            assert_eq!(readable(bytes, complete), (text.to_owned(), text.len()), "{bytes:?}");
+            assert_eq!(readable(bytes, complete), text, "{bytes:?}");
         };
         check(b"plain", false, "plain");
         check("Grüße".as_bytes(), false, "Grüße");

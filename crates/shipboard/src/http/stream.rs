@@ -272,10 +272,10 @@ impl Reader {
             (age > 0).then(|| Instant::now() + Duration::from_millis(clock::between(age * 4 / 5, age)));
         let (epoch, cursor) = board.position();
         let mut reader = Self {
-            _log: matches!(scope, Scope::Log { .. })
-                .then(|| scope.deployment())
-                .flatten()
-                .map(|id| board.open_log(id)),
+            _log: match scope {
+                Scope::Log { id, .. } => Some(board.open_log(id)),
+                Scope::Deployments { .. } | Scope::Details { .. } => None,
+            },
             beats: app.heartbeat(),
             app,
             key,
