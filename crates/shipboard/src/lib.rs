@@ -14,6 +14,10 @@ mod foreign;
 pub mod hooks;
 pub mod http;
 pub mod report;
+#[cfg(test)]
+#[allow(dead_code, reason = "the other tests use the rest of it")]
+#[path = "../tests/it/servers.rs"]
+mod servers;
 pub mod store;
 pub mod tasks;
 pub mod watch;

@@ -367,3 +367,15 @@ mod on_sqlite {
 
     all_promises!(open());
 }
+
+mod on_postgres {
+    use super::Store;
+    use crate::servers::Service;
+
+    async fn open() -> (Store, Service) {
+        let service = Service::postgres();
+        (Store::open(&service.url()).await.unwrap(), service)
+    }
+
+    all_promises!(open());
+}

@@ -11,7 +11,7 @@ use shipboard_core::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::touched::{of_env, parse};
-use super::{BEGIN_READ, Db, MAX_BINDS, Pools, access};
+use super::{BEGIN_READ, Db, Pools, access, push_any_pair};
 use crate::store::{Audit, EnvKey, Result, Tail};
 
 pub(in crate::store) async fn tail(
@@ -64,22 +64,15 @@ fn decode(event_id: i64, ts: i64, change: &str) -> Result<Event> {
 }
 
 pub(in crate::store) async fn heads(pools: &Pools, keys: &[EnvKey]) -> Result<Vec<(EnvKey, Epoch, EventId)>> {
-    let mut heads = Vec::with_capacity(keys.len());
-    for part in keys.chunks(MAX_BINDS / 2) {
-        let mut query =
-            QueryBuilder::<Db>::new("select tenant, env, epoch, head from envs where (tenant, env) in (");
-        query.push_values(part, |mut values, key| {
-            values.push_bind(key.tenant.as_str()).push_bind(key.env.as_str());
-        });
-        query.push(")");
-        let found: Vec<(String, String, String, i64)> =
-            query.build_query_as().fetch_all(&pools.readers).await?;
-        for (tenant, env, epoch, head) in found {
-            let key = EnvKey { tenant: parse(&tenant)?, env: parse(&env)? };
-            heads.push((key, parse(&epoch)?, EventId(head as u64)));
-        }
-    }
-    Ok(heads)
+    let mut query = QueryBuilder::<Db>::new("select tenant, env, epoch, head from envs where ");
+    let keys = keys.iter().map(|key| (key.tenant.to_string(), key.env.to_string()));
+    push_any_pair(&mut query, "(tenant, env)", keys.collect());
+    let found: Vec<(String, String, String, i64)> = query.build_query_as().fetch_all(&pools.readers).await?;
+    let found = found.into_iter().map(|(tenant, env, epoch, head)| {
+        let key = EnvKey { tenant: parse(&tenant)?, env: parse(&env)? };
+        Ok((key, parse(&epoch)?, EventId(head as u64)))
+    });
+    found.collect()
 }
 
 /// Most events removed at a time: writers wait behind it on SQLite's one write lock.

@@ -3,8 +3,10 @@
 //! There is one SQL text for both engines: the rooms below are compiled once per engine, against its
 //! driver's types (see `sqlite.rs`), and [`Store`] dispatches. Nothing here knows of HTTP or boards.
 
+mod bulk;
 #[cfg(test)]
 mod contract;
+pub(crate) mod postgres;
 mod sqlite;
 
 use shipboard_core::board::Loaded;
@@ -68,8 +70,14 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
-            sqlx::Error::Database(database) if database.is_unique_violation() => Self::Conflict(error),
-            sqlx::Error::Database(database) if sqlite::is_unavailable(&**database) => {
+            sqlx::Error::Database(database)
+                if database.is_unique_violation() || postgres::is_conflict(&**database) =>
+            {
+                Self::Conflict(error)
+            }
+            sqlx::Error::Database(database)
+                if sqlite::is_unavailable(&**database) || postgres::is_unavailable(&**database) =>
+            {
                 Self::Unavailable(error)
             }
             _ => Self::Broken(Box::new(error)),
@@ -293,6 +301,7 @@ pub struct Store {
 #[derive(Clone, Debug)]
 enum Engine {
     Sqlite(sqlite::Pools),
+    Postgres(postgres::Pools),
 }
 
 /// Calls a verb of the engine in use: `on!(self, room::verb(arguments))`.
@@ -300,6 +309,7 @@ macro_rules! on {
     ($store:ident, $room:ident :: $verb:ident ( $($argument:expr),* )) => {
         match &$store.engine {
             Engine::Sqlite(pools) => sqlite::$room::$verb(pools, $($argument),*).await,
+            Engine::Postgres(pools) => postgres::$room::$verb(pools, $($argument),*).await,
         }
     };
 }
@@ -309,20 +319,30 @@ macro_rules! on {
 #[error("--database: {0}")]
 pub struct InvalidDatabase(String);
 
+/// A database's URL is one of PostgreSQL.
+pub fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
 impl Store {
     /// Opens the database that a URL names, and brings its tables up to date.
     pub async fn open(url: &str) -> std::result::Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let Some(path) = url.strip_prefix("sqlite:") else {
-            let detail = format!("`{url}` must begin with sqlite:");
-            return Err(Box::new(InvalidDatabase(detail)));
+        let engine = if is_postgres(url) {
+            Engine::Postgres(postgres::open(url).await?)
+        } else if let Some(path) = url.strip_prefix("sqlite:") {
+            Engine::Sqlite(sqlite::open(path.trim_start_matches("//")).await?)
+        } else {
+            // Not the URL itself: it may hold a password.
+            return Err(Box::new(InvalidDatabase("must begin with sqlite: or postgres://".to_owned())));
         };
-        Ok(Self { engine: Engine::Sqlite(sqlite::open(path.trim_start_matches("//")).await?) })
+        Ok(Self { engine })
     }
 
     /// Waits for running statements and closes.
     pub async fn close(&self) {
         match &self.engine {
             Engine::Sqlite(pools) => pools.close().await,
+            Engine::Postgres(pools) => pools.close().await,
         }
     }
 

@@ -13,8 +13,8 @@ use shipboard_core::time::Timestamp;
 use shipboard_core::timeline;
 use sqlx::{Database, QueryBuilder};
 
-use super::touched::{among, of_env, parse};
-use super::{BEGIN_READ, Db, Pools};
+use super::touched::{of_env, parse};
+use super::{BEGIN_READ, Db, Pools, push_any};
 use crate::store::{BoardLoad, DeploymentRead, EnvKey, Filter, MAX_TIMELINE, Page, Result};
 
 type Connection = <Db as Database>::Connection;
@@ -63,10 +63,11 @@ async fn deployment_rows(
 ) -> Result<Vec<Arc<DeploymentRow>>> {
     let mut query = of_env("select row from deployments", key);
     if !filter.statuses.is_empty() {
-        among(&mut query, "status", filter.statuses.iter().map(|status| status.as_str()));
+        let statuses = filter.statuses.iter().map(|status| status.as_str().to_owned());
+        push_any(query.push(" and "), "status", statuses.collect());
     }
     if !filter.workflows.is_empty() {
-        among(&mut query, "workflow", filter.workflows.iter().map(String::as_str));
+        push_any(query.push(" and "), "workflow", filter.workflows.clone());
     }
     if let Some(actor) = &filter.actor {
         query.push(" and actor = ").push_bind(actor.clone());

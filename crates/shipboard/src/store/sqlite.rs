@@ -6,8 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
+use sqlx::{QueryBuilder, SqliteConnection};
+
+use super::bulk::{Rows, Values};
 
 /// Readers beside the one writer.
 const READERS: u32 = 4;
@@ -23,7 +26,7 @@ pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
 /// The first read of an env in a writing transaction locks its row; here the whole database is locked.
 pub(super) const FOR_UPDATE: &str = "";
 /// Most parameters of one statement.
-pub(super) const MAX_BINDS: usize = 32_000;
+const MAX_BINDS: usize = 32_000;
 
 #[path = "access.rs"]
 pub(super) mod access;
@@ -72,9 +75,58 @@ pub(super) async fn open(path: &str) -> Result<Pools, Box<dyn std::error::Error 
     Ok(Pools { writer, readers })
 }
 
+/// ` column is one of these`
+pub(super) fn push_any(query: &mut QueryBuilder<Db>, column: &str, values: Vec<String>) {
+    query.push(column).push(" in (select value from json_each(");
+    query.push_bind(serde_json::Value::from(values).to_string()).push("))");
+}
+
+/// ` (column, column) is one of these`
+pub(super) fn push_any_pair(query: &mut QueryBuilder<Db>, columns: &str, pairs: Vec<(String, String)>) {
+    let pairs = pairs.into_iter().map(|(left, right)| serde_json::json!([left, right]));
+    query.push(columns).push(" in (select value ->> 0, value ->> 1 from json_each(");
+    query.push_bind(serde_json::Value::from_iter(pairs).to_string()).push("))");
+}
+
+/// Writes many rows. `conflict` is what to do with those that are there.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    table: &str,
+    rows: Rows,
+    conflict: &str,
+) -> sqlx::Result<()> {
+    let count = rows.len();
+    let head = format!("insert into {table} ({}) ", rows.names());
+    let mut part = 0..0;
+    while part.end < count {
+        part = part.end..count.min(part.end + MAX_BINDS / (rows.same.len() + rows.columns.len()));
+        let mut query = QueryBuilder::<Db>::new(&head);
+        query.push_values(part.clone(), |mut row, n| {
+            for (_, value) in &rows.same {
+                row.push_bind(value);
+            }
+            for (_, values) in &rows.columns {
+                match values {
+                    Values::Text(values) => row.push_bind(&values[n]),
+                    Values::MaybeText(values) => row.push_bind(&values[n]),
+                    Values::Int(values) => row.push_bind(values[n]),
+                    Values::MaybeInt(values) => row.push_bind(values[n]),
+                    Values::Bool(values) => row.push_bind(values[n]),
+                };
+            }
+        });
+        query.push(" ").push(conflict);
+        query.build().execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
 /// Busy, locked, out of memory, read-only, I/O error, full, cannot open: the machine's trouble, not ours.
 /// Codes: <https://www.sqlite.org/rescode.html>
 pub(super) fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
+    if error.try_downcast_ref::<SqliteError>().is_none() {
+        return false;
+    }
     let code = error.code().and_then(|code| code.parse::<u32>().ok());
     code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 8 | 10 | 13 | 14))
 }

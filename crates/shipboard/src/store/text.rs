@@ -92,9 +92,9 @@ pub(in crate::store) async fn append(
 }
 
 async fn exists(connection: &mut Connection, key: &EnvKey, id: DeploymentId) -> Result<bool> {
-    let mut query = of_env("select 1 from deployments", key);
+    let mut query = of_env("select id from deployments", key);
     query.push(" and id = ").push_bind(id.to_string());
-    let found: Option<(i64,)> = query.build_query_as().fetch_optional(connection).await?;
+    let found: Option<(String,)> = query.build_query_as().fetch_optional(connection).await?;
     Ok(found.is_some())
 }
 
@@ -118,10 +118,10 @@ pub(in crate::store) async fn read(
     let end = length.min(offset + limit as u64);
     let (from, to) = (offset as i64, end as i64);
     // Of each chunk only what is wanted: one of a whole body would be read as often as it has pieces.
-    let mut query = QueryBuilder::<Db>::new("select substr(bytes, case when start < ");
-    query.push_bind(from).push(" then ").push_bind(from + 1).push(" - start else 1 end, ");
+    let mut query = QueryBuilder::<Db>::new("select substr(bytes, cast(case when start < ");
+    query.push_bind(from).push(" then ").push_bind(from + 1).push(" - start else 1 end as integer), cast(");
     query.push_bind(to).push(" - case when start < ").push_bind(from).push(" then ").push_bind(from);
-    query.push(" else start end) from log_chunks where tenant = ").push_bind(key.tenant.as_str());
+    query.push(" else start end as integer)) from log_chunks where tenant = ").push_bind(key.tenant.as_str());
     query.push(" and env = ").push_bind(key.env.as_str());
     query.push(" and deployment_id = ").push_bind(&id);
     query.push(" and start > ").push_bind(from - MAX_CHUNK as i64);

@@ -14,7 +14,7 @@ use shipboard_core::time::Timestamp;
 use shipboard_core::workflow::{Brief, EXPECTED_FROM, Link, RECENT, Stretch};
 use sqlx::{Database, QueryBuilder};
 
-use super::{Db, MAX_BINDS};
+use super::{Db, push_any, push_any_pair};
 use crate::store::{EnvKey, MAX_DELETED_AT_ONCE, Result, StoreError};
 
 type Connection = <Db as Database>::Connection;
@@ -45,20 +45,19 @@ async fn load_keys(
     requests: &[Request],
     state: &mut EnvState,
 ) -> Result<()> {
-    let keys: Vec<&str> = requests
-        .iter()
-        .filter_map(|request| match request {
-            Request::Post { key: Some((key, _)), .. } => Some(key.as_str()),
-            _ => None,
-        })
-        .collect();
-    for keys in keys.chunks(MAX_BINDS - 2) {
-        let mut query = of_env("select key, body, deployment_id from idempotency_keys", key);
-        among(&mut query, "key", keys.iter().copied());
-        let found: Vec<(String, String, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
-        for (key, body, id) in found {
-            state.keys.insert(key, KeyUse { body, deployment_id: parse(&id)? });
-        }
+    let keys = requests.iter().filter_map(|request| match request {
+        Request::Post { key: Some((key, _)), .. } => Some(key.clone()),
+        _ => None,
+    });
+    let keys: Vec<String> = keys.collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let mut query = of_env("select key, body, deployment_id from idempotency_keys", key);
+    push_any(query.push(" and "), "key", keys);
+    let found: Vec<(String, String, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
+    for (key, body, id) in found {
+        state.keys.insert(key, KeyUse { body, deployment_id: parse(&id)? });
     }
     Ok(())
 }
@@ -82,24 +81,21 @@ async fn load_identities(
             _ => None,
         })
         .collect();
-    let identities: Vec<_> = identities.into_iter().collect();
-    for part in identities.chunks((MAX_BINDS - 2) / 2) {
-        for (select, is_tombstone) in [
-            ("select source, external_id, id from deployments", false),
-            ("select source, external_id, deployment_id from tombstones", true),
-        ] {
-            let mut query = of_env(select, key);
-            query.push(" and (source, external_id) in (");
-            query.push_values(part, |mut row, (source, external_id)| {
-                row.push_bind(*source).push_bind(*external_id);
-            });
-            query.push(")");
-            let found: Vec<(String, String, String)> =
-                query.build_query_as().fetch_all(&mut *connection).await?;
-            for (source, external_id, id) in found {
-                let known = if is_tombstone { Known::Deleted } else { Known::As(parse(&id)?) };
-                state.identities.insert((source, external_id), known);
-            }
+    let identities: Vec<_> = identities.into_iter().map(owned).collect();
+    if identities.is_empty() {
+        return Ok(());
+    }
+    for (select, is_tombstone) in [
+        ("select source, external_id, id from deployments", false),
+        ("select source, external_id, deployment_id from tombstones", true),
+    ] {
+        let mut query = of_env(select, key);
+        push_any_pair(query.push(" and "), "(source, external_id)", identities.clone());
+        let found: Vec<(String, String, String)> =
+            query.build_query_as().fetch_all(&mut *connection).await?;
+        for (source, external_id, id) in found {
+            let known = if is_tombstone { Known::Deleted } else { Known::As(parse(&id)?) };
+            state.identities.insert((source, external_id), known);
         }
     }
     Ok(())
@@ -139,21 +135,22 @@ async fn load_deployments(
         }
     }
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    for part in ids.chunks(MAX_BINDS - 2) {
-        let mut query = of_env("select row, state from deployments", key);
-        among(&mut query, "id", part.iter().map(String::as_str));
-        let found: Vec<(String, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
-        for (row, kept) in found {
-            let row: DeploymentRow = serde_json::from_str(&row)?;
-            let kept: DeploymentState = serde_json::from_str(&kept)?;
-            state.deployments.insert(row.id, Deployment { row: Arc::new(row), state: kept });
-        }
-        let mut query = of_env("select deployment_id from tombstones", key);
-        among(&mut query, "deployment_id", part.iter().map(String::as_str));
-        let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *connection).await?;
-        for (id,) in found {
-            state.deleted.insert(parse(&id)?);
-        }
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut query = of_env("select row, state from deployments", key);
+    push_any(query.push(" and "), "id", ids.clone());
+    let found: Vec<(String, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
+    for (row, kept) in found {
+        let row: DeploymentRow = serde_json::from_str(&row)?;
+        let kept: DeploymentState = serde_json::from_str(&kept)?;
+        state.deployments.insert(row.id, Deployment { row: Arc::new(row), state: kept });
+    }
+    let mut query = of_env("select deployment_id from tombstones", key);
+    push_any(query.push(" and "), "deployment_id", ids);
+    let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *connection).await?;
+    for (id,) in found {
+        state.deleted.insert(parse(&id)?);
     }
     Ok(())
 }
@@ -174,17 +171,14 @@ async fn load_said(
             asked.push((deployment.row.id.to_string(), digest));
         }
     }
-    for part in asked.chunks((MAX_BINDS - 2) / 2) {
-        let mut query = of_env("select deployment_id, attempt, digest from reports", key);
-        query.push(" and dated and (deployment_id, digest) in (");
-        query.push_values(part, |mut row, (id, digest)| {
-            row.push_bind(id).push_bind(digest);
-        });
-        query.push(")");
-        let found: Vec<(String, i64, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
-        for (id, attempt, digest) in found {
-            state.said.insert((parse(&id)?, attempt as u32, digest));
-        }
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let mut query = of_env("select deployment_id, attempt, digest from reports", key);
+    push_any_pair(query.push(" and dated and "), "(deployment_id, digest)", asked);
+    let found: Vec<(String, i64, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
+    for (id, attempt, digest) in found {
+        state.said.insert((parse(&id)?, attempt as u32, digest));
     }
     Ok(())
 }
@@ -368,17 +362,15 @@ async fn seen_before(
     low: Timestamp,
     versions: &BTreeSet<&str>,
 ) -> Result<BTreeSet<String>> {
-    let versions: Vec<&str> = versions.iter().copied().collect();
-    let mut seen = BTreeSet::new();
-    for part in versions.chunks(MAX_BINDS - 4) {
-        let mut query = of_env("select distinct version from deployments", key);
-        query.push(" and workflow = ").push_bind(slug.as_str());
-        query.push(" and success_at is not null and success_at < ").push_bind(low.as_millis());
-        among(&mut query, "version", part.iter().copied());
-        let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *connection).await?;
-        seen.extend(found.into_iter().map(|(version,)| version));
+    if versions.is_empty() {
+        return Ok(BTreeSet::new());
     }
-    Ok(seen)
+    let mut query = of_env("select distinct version from deployments", key);
+    query.push(" and workflow = ").push_bind(slug.as_str());
+    query.push(" and success_at is not null and success_at < ").push_bind(low.as_millis());
+    push_any(query.push(" and "), "version", versions.iter().map(ToString::to_string).collect());
+    let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *connection).await?;
+    Ok(found.into_iter().map(|(version,)| version).collect())
 }
 
 /// A query over one env's rows of a table.
@@ -387,20 +379,6 @@ pub(super) fn of_env(select: &str, key: &EnvKey) -> QueryBuilder<Db> {
     query.push(" where tenant = ").push_bind(key.tenant.as_str().to_owned());
     query.push(" and env = ").push_bind(key.env.as_str().to_owned());
     query
-}
-
-/// ` and column in (…)`
-pub(super) fn among<'a>(
-    query: &mut QueryBuilder<Db>,
-    column: &'static str,
-    values: impl Iterator<Item = &'a str>,
-) {
-    query.push(" and ").push(column).push(" in (");
-    let mut list = query.separated(", ");
-    values.for_each(|value| {
-        list.push_bind(value.to_owned());
-    });
-    query.push(")");
 }
 
 /// An id as the database keeps it.

@@ -10,10 +10,11 @@ use shipboard_core::decide::{Decision, Deployment, EnvState, Outcome, Request, d
 use shipboard_core::event::DeploymentRow;
 use shipboard_core::id::{DeploymentId, Epoch, EventId};
 use shipboard_core::time::Timestamp;
-use sqlx::{Database, QueryBuilder};
+use sqlx::Database;
 
-use super::touched::{among, load, of_env, parse};
-use super::{BEGIN_WRITE, Db, FOR_UPDATE, MAX_BINDS, Pools};
+use super::touched::{load, of_env, parse};
+use super::{BEGIN_WRITE, Db, FOR_UPDATE, Pools, insert, push_any};
+use crate::store::bulk::Rows;
 use crate::store::{Birth, EnvKey, Result, Written};
 
 type Connection = <Db as Database>::Connection;
@@ -168,104 +169,77 @@ async fn delete(
     decision: &Decision,
     now: Timestamp,
 ) -> Result<()> {
-    let ids: Vec<String> = decision.deleted.iter().map(|row| row.id.to_string()).collect();
-    for part in ids.chunks(MAX_BINDS - 2) {
-        for (delete, column) in [
-            ("delete from deployments", "id"),
-            ("delete from reports", "deployment_id"),
-            ("delete from logs", "deployment_id"),
-            ("delete from log_chunks", "deployment_id"),
-        ] {
-            let mut query = of_env(delete, key);
-            among(&mut query, column, part.iter().map(String::as_str));
-            query.build().execute(&mut *connection).await?;
-        }
+    let deleted = || decision.deleted.iter();
+    if decision.deleted.is_empty() {
+        return Ok(());
     }
-    for part in decision.deleted.chunks(MAX_BINDS / 6) {
-        let mut query = QueryBuilder::<Db>::new(
-            "insert into tombstones (tenant, env, source, external_id, deployment_id, deleted_at) ",
-        );
-        query.push_values(part, |mut values, row| {
-            values
-                .push_bind(key.tenant.as_str())
-                .push_bind(key.env.as_str())
-                .push_bind(&row.source)
-                .push_bind(&row.external_id)
-                .push_bind(row.id.to_string())
-                .push_bind(now.as_millis());
-        });
-        query.push(" on conflict do nothing");
+    let ids: Vec<String> = deleted().map(|row| row.id.to_string()).collect();
+    for (delete, column) in [
+        ("delete from deployments", "id"),
+        ("delete from reports", "deployment_id"),
+        ("delete from logs", "deployment_id"),
+        ("delete from log_chunks", "deployment_id"),
+    ] {
+        let mut query = of_env(delete, key);
+        push_any(query.push(" and "), column, ids.clone());
         query.build().execute(&mut *connection).await?;
     }
+    let rows = Rows::of(key)
+        .text("source", deleted().map(|row| row.source.clone()))
+        .text("external_id", deleted().map(|row| row.external_id.clone()))
+        .text("deployment_id", ids.into_iter())
+        .int("deleted_at", deleted().map(|_| now.as_millis()));
+    insert(connection, "tombstones", rows, "on conflict do nothing").await?;
     Ok(())
 }
-
-const COLUMNS: [&str; 19] = [
-    "tenant",
-    "env",
-    "id",
-    "workflow",
-    "source",
-    "external_id",
-    "status",
-    "version",
-    "actor",
-    "sha",
-    "haystack",
-    "created_at",
-    "success_at",
-    "duration_ms",
-    "placed_at",
-    "removed",
-    "last_heard_at",
-    "row",
-    "state",
-];
 
 async fn upsert_deployments(
     connection: &mut Connection,
     key: &EnvKey,
     deployments: &[Deployment],
 ) -> Result<()> {
-    // Written whole: what a row shows and what queries look for in it can then never drift apart.
-    let update = COLUMNS[3..].iter().map(|column| format!("{column} = excluded.{column}"));
-    let update = update.collect::<Vec<_>>().join(", ");
-    for part in deployments.chunks(MAX_BINDS / COLUMNS.len()) {
-        let mut encoded = Vec::with_capacity(part.len());
-        for deployment in part {
-            let row = serde_json::to_string(&deployment.row)?;
-            encoded.push((deployment, row, serde_json::to_string(&deployment.state)?));
-        }
-        let mut query = QueryBuilder::<Db>::new(format!("insert into deployments ({}) ", COLUMNS.join(", ")));
-        query.push_values(encoded, |mut values, (deployment, encoded_row, encoded_state)| {
-            let row = &deployment.row;
-            let folded = deployment.state.fold.state();
-            let success = folded.as_ref().and_then(|folded| folded.success);
-            let success_at = success.map(|success| success.finished_at);
-            values
-                .push_bind(key.tenant.as_str())
-                .push_bind(key.env.as_str())
-                .push_bind(row.id.to_string())
-                .push_bind(row.workflow_id.as_str())
-                .push_bind(&row.source)
-                .push_bind(&row.external_id)
-                .push_bind(row.status.as_str())
-                .push_bind(&row.version)
-                .push_bind(&row.actor)
-                .push_bind(row.commit.sha.as_ref().map(|sha| sha.to_lowercase()))
-                .push_bind(haystack(row))
-                .push_bind(row.created_at.as_millis())
-                .push_bind(success_at.map(Timestamp::as_millis))
-                .push_bind(success.and_then(|success| success.duration_ms))
-                .push_bind(success_at.unwrap_or(row.created_at).as_millis())
-                .push_bind(folded.is_some_and(|folded| folded.removed))
-                .push_bind(deployment.state.last_heard_at.as_millis())
-                .push_bind(encoded_row)
-                .push_bind(encoded_state);
-        });
-        query.push(" on conflict (tenant, env, id) do update set ").push(&update);
-        query.build().execute(&mut *connection).await?;
+    if deployments.is_empty() {
+        return Ok(());
     }
+    let rows = || deployments.iter().map(|deployment| &deployment.row);
+    let mut encoded_rows = Vec::with_capacity(deployments.len());
+    let mut encoded_states = Vec::with_capacity(deployments.len());
+    let mut folded = Vec::with_capacity(deployments.len());
+    for deployment in deployments {
+        encoded_rows.push(serde_json::to_string(&deployment.row)?);
+        encoded_states.push(serde_json::to_string(&deployment.state)?);
+        let state = deployment.state.fold.state();
+        let removed = state.as_ref().is_some_and(|state| state.removed);
+        folded.push((state.and_then(|state| state.success), removed));
+    }
+    let success_at = |n: usize| folded[n].0.map(|success| success.finished_at.as_millis());
+    let all = || 0..deployments.len();
+    let written = Rows::of(key)
+        .text("id", rows().map(|row| row.id.to_string()))
+        .text("workflow", rows().map(|row| row.workflow_id.to_string()))
+        .text("source", rows().map(|row| row.source.clone()))
+        .text("external_id", rows().map(|row| row.external_id.clone()))
+        .text("status", rows().map(|row| row.status.as_str().to_owned()))
+        .maybe_text("version", rows().map(|row| row.version.clone()))
+        .maybe_text("actor", rows().map(|row| row.actor.clone()))
+        .maybe_text("sha", rows().map(|row| row.commit.sha.as_ref().map(|sha| sha.to_lowercase())))
+        .text("haystack", rows().map(|row| haystack(row)))
+        .int("created_at", rows().map(|row| row.created_at.as_millis()))
+        .maybe_int("success_at", all().map(success_at))
+        .maybe_int("duration_ms", all().map(|n| folded[n].0.and_then(|success| success.duration_ms)))
+        .int(
+            "placed_at",
+            all().map(|n| success_at(n).unwrap_or(deployments[n].row.created_at.as_millis())),
+        )
+        .bool("removed", folded.iter().map(|(_, removed)| *removed))
+        .int("last_heard_at", deployments.iter().map(|known| known.state.last_heard_at.as_millis()))
+        .text("row", encoded_rows.into_iter())
+        .text("state", encoded_states.into_iter());
+    // Written whole: what a row shows and what queries look for in it can then never drift apart.
+    let columns = written.columns.iter().skip(1).map(|(column, _)| format!("{column} = excluded.{column}"));
+    let update = columns.collect::<Vec<_>>().join(", ");
+    let conflict = format!("on conflict (tenant, env, id) do update set {update}");
+    insert(connection, "deployments", written, &conflict).await?;
     Ok(())
 }
 
@@ -283,28 +257,20 @@ fn haystack(row: &DeploymentRow) -> String {
 }
 
 async fn insert_reports(connection: &mut Connection, key: &EnvKey, decision: &Decision) -> Result<()> {
-    for part in decision.reports.chunks(MAX_BINDS / 9) {
-        let mut encoded = Vec::with_capacity(part.len());
-        for (id, report) in part {
-            encoded.push((id.to_string(), report, serde_json::to_string(report)?));
-        }
-        let mut query = QueryBuilder::<Db>::new(
-            "insert into reports (tenant, env, deployment_id, arrival, attempt, digest, dated, first_entry, report) ",
-        );
-        query.push_values(encoded, |mut values, (id, report, encoded)| {
-            values
-                .push_bind(key.tenant.as_str())
-                .push_bind(key.env.as_str())
-                .push_bind(id)
-                .push_bind(report.arrival as i64)
-                .push_bind(i64::from(report.attempt))
-                .push_bind(&report.digest)
-                .push_bind(report.dated)
-                .push_bind(report.first_entry as i64)
-                .push_bind(encoded);
-        });
-        query.build().execute(&mut *connection).await?;
+    if decision.reports.is_empty() {
+        return Ok(());
     }
+    let reports = || decision.reports.iter().map(|(_, report)| report);
+    let encoded = reports().map(serde_json::to_string).collect::<serde_json::Result<Vec<_>>>()?;
+    let rows = Rows::of(key)
+        .text("deployment_id", decision.reports.iter().map(|(id, _)| id.to_string()))
+        .int("arrival", reports().map(|report| report.arrival as i64))
+        .int("attempt", reports().map(|report| i64::from(report.attempt)))
+        .text("digest", reports().map(|report| report.digest.clone()))
+        .bool("dated", reports().map(|report| report.dated))
+        .int("first_entry", reports().map(|report| report.first_entry as i64))
+        .text("report", encoded.into_iter());
+    insert(connection, "reports", rows, "").await?;
     Ok(())
 }
 
@@ -336,23 +302,17 @@ async fn write_workflows(connection: &mut Connection, key: &EnvKey, decision: &D
 }
 
 async fn insert_events(connection: &mut Connection, key: &EnvKey, decision: &Decision) -> Result<()> {
-    for part in decision.events.chunks(MAX_BINDS / 6) {
-        let mut encoded = Vec::with_capacity(part.len());
-        for event in part {
-            encoded.push((event, serde_json::to_string(&event.change)?));
-        }
-        let mut query =
-            QueryBuilder::<Db>::new("insert into events (tenant, env, event_id, last_id, ts, change) ");
-        query.push_values(encoded, |mut values, (event, change)| {
-            values
-                .push_bind(key.tenant.as_str())
-                .push_bind(key.env.as_str())
-                .push_bind(event.event_id.0 as i64)
-                .push_bind(decision.head.0 as i64)
-                .push_bind(event.ts.as_millis())
-                .push_bind(change);
-        });
-        query.build().execute(&mut *connection).await?;
+    if decision.events.is_empty() {
+        return Ok(());
     }
+    let events = || decision.events.iter();
+    let encoded =
+        events().map(|event| serde_json::to_string(&event.change)).collect::<serde_json::Result<Vec<_>>>()?;
+    let rows = Rows::of(key)
+        .int("event_id", events().map(|event| event.event_id.0 as i64))
+        .int("last_id", events().map(|_| decision.head.0 as i64))
+        .int("ts", events().map(|event| event.ts.as_millis()))
+        .text("change", encoded.into_iter());
+    insert(connection, "events", rows, "").await?;
     Ok(())
 }

@@ -1,0 +1,134 @@
+//! What is PostgreSQL's own: opening, its settings, its errors, bulk writes. The verbs themselves are the
+//! shared text.
+//!
+//! A writing transaction is READ COMMITTED and locks the env's row first; reads see one snapshot. Lists
+//! travel as arrays, so that each statement has one text, which is prepared once on each connection.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions as _, PgConnection, QueryBuilder};
+
+use super::bulk::{Rows, Values};
+
+/// Connections that write, and as many that read: no crowd of readers keeps a writer waiting.
+const CONNECTIONS: u32 = 8;
+/// How long to wait for a connection: a 503 within 5 s is due.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What each connection asks the server for. A lock that is not given in time is refused, and whoever holds
+/// one without a word loses it: an instance that vanished must not keep an env from the others.
+const SETTINGS: [(&str, &str); 6] = [
+    ("lock_timeout", "4s"),
+    ("statement_timeout", "60s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// The driver that the shared text is compiled against here.
+pub(super) type Db = sqlx::Postgres;
+/// Begins a transaction that will write; the env's row is its lock.
+pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// Begins a transaction whose reads all see the same state.
+pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+/// The first read of an env in a writing transaction locks its row.
+pub(super) const FOR_UPDATE: &str = " for update";
+
+#[path = "access.rs"]
+pub(super) mod access;
+#[path = "log.rs"]
+pub(super) mod log;
+#[path = "rows.rs"]
+pub(super) mod rows;
+#[path = "text.rs"]
+pub(super) mod text;
+#[path = "touched.rs"]
+pub(super) mod touched;
+#[path = "write.rs"]
+pub(super) mod write;
+
+/// Connections.
+#[derive(Clone, Debug)]
+pub(super) struct Pools {
+    pub(super) writer: PgPool,
+    pub(super) readers: PgPool,
+}
+
+impl Pools {
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// How to connect by this URL.
+pub(crate) fn options(url: &str) -> sqlx::Result<PgConnectOptions> {
+    let options: PgConnectOptions = url.parse()?;
+    // What fails is told by whoever asked; a statement that is slow has its own metric.
+    Ok(options.application_name("shipboard").options(SETTINGS).disable_statement_logging())
+}
+
+/// Connects and migrates. Instances that start together wait for each other at the migrations' lock.
+pub(super) async fn open(url: &str) -> Result<Pools, Box<dyn std::error::Error + Send + Sync>> {
+    let options = options(url)?;
+    let pool = || PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+    let writer = pool().connect_with(options.clone()).await?;
+    sqlx::migrate!("migrations/postgres").run(&writer).await?;
+    Ok(Pools { writer, readers: pool().connect_lazy_with(options) })
+}
+
+/// ` column is one of these`
+pub(super) fn push_any(query: &mut QueryBuilder<Db>, column: &str, values: Vec<String>) {
+    query.push(column).push(" = any(").push_bind(values).push(")");
+}
+
+/// ` (column, column) is one of these`
+pub(super) fn push_any_pair(query: &mut QueryBuilder<Db>, columns: &str, pairs: Vec<(String, String)>) {
+    let (left, right): (Vec<String>, Vec<String>) = pairs.into_iter().unzip();
+    query.push(columns).push(" in (select * from unnest(").push_bind(left).push("::text[], ");
+    query.push_bind(right).push("::text[]))");
+}
+
+/// Writes many rows. `conflict` is what to do with those that are there.
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    table: &str,
+    rows: Rows,
+    conflict: &str,
+) -> sqlx::Result<()> {
+    let mut query = QueryBuilder::<Db>::new(format!("insert into {table} ({}) select ", rows.names()));
+    for (_, value) in rows.same {
+        query.push_bind(value).push(", ");
+    }
+    query.push("* from unnest(");
+    let mut arrays = query.separated(", ");
+    for (_, values) in rows.columns {
+        match values {
+            Values::Text(values) => arrays.push_bind(values).push_unseparated("::text[]"),
+            Values::MaybeText(values) => arrays.push_bind(values).push_unseparated("::text[]"),
+            Values::Int(values) => arrays.push_bind(values).push_unseparated("::bigint[]"),
+            Values::MaybeInt(values) => arrays.push_bind(values).push_unseparated("::bigint[]"),
+            Values::Bool(values) => arrays.push_bind(values).push_unseparated("::boolean[]"),
+        };
+    }
+    query.push(") ").push(conflict);
+    query.build().execute(connection).await.map(drop)
+}
+
+/// The server is gone, going or not there yet, out of means, or does not give a lock in time: not the
+/// request's fault. Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+pub(super) fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return false };
+    // Connection exceptions, insufficient resources, operator intervention, system errors; a lock that was
+    // not given; a transaction that was ended for its silence; a server that only reads, as a standby does.
+    ["08", "53", "57", "58"].iter().any(|class| error.code().starts_with(class))
+        || ["55P03", "25P03", "25006"].contains(&error.code())
+}
+
+/// The transaction lost against another and was undone: it may be repeated as it is.
+pub(super) fn is_conflict(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return false };
+    ["40001", "40P01"].contains(&error.code())
+}
