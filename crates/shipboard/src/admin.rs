@@ -6,19 +6,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use shipboard_core::id::Slug;
+use shipboard_core::id::{EventId, Slug};
 use shipboard_core::time::Timestamp;
 
 use crate::app::StartError;
 use crate::config::{MAX_SPAN, Span};
 use crate::hooks::github;
-use crate::store::{Hook, Role, Store, Token};
+use crate::store::{EnvKey, Hook, Role, Store, Token};
 use crate::{access, clock, envs};
 
 /// The database these commands work on.
 #[derive(Clone, Debug, Args)]
 pub struct DatabaseArgs {
-    /// The database: sqlite:PATH
+    /// The database: sqlite:PATH or `postgres://USER:PASSWORD@HOST/NAME`
     #[arg(long, env = "SHIPBOARD_DATABASE", default_value = "sqlite:shipboard.db")]
     pub database: String,
 }
@@ -139,6 +139,23 @@ pub(crate) async fn open_existing(url: &str) -> Result<Store, StartError> {
 }
 
 type Done = Result<(), StartError>;
+
+/// Begins a new epoch in every env: clients let go of what they hold, and load anew.
+pub async fn epoch(database: &str) -> Done {
+    let store = open_existing(database).await?;
+    let mut renewed = 0;
+    for (tenant, _) in store.tenants().await? {
+        for env in store.envs(&tenant).await? {
+            let key = EnvKey { tenant: tenant.clone(), env: env.slug };
+            if store.renew_epoch(&key, &env.epoch, EventId(u64::MAX), &clock::epoch()).await? {
+                renewed += 1;
+            }
+        }
+    }
+    store.close().await;
+    writeln!(std::io::stdout(), "{renewed} environments have a new epoch")?;
+    Ok(())
+}
 
 /// Does what is asked with tenants.
 pub async fn tenant(command: TenantCommand) -> Done {

@@ -10,10 +10,12 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 use shipboard_core::id::Slug;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::sync::watch::{self as signal};
 
 use crate::access::Access;
 use crate::board::Boards;
+use crate::bus::{self, Bus, Heard};
 use crate::config::Config;
 use crate::store::{EnvKey, Store};
 use crate::tasks::Tasks;
@@ -35,6 +37,8 @@ pub struct App {
     pub store: Store,
     /// What envs look like now.
     pub boards: Arc<Boards>,
+    /// How other instances are told of commits.
+    pub bus: Arc<dyn Bus>,
     /// The way in.
     pub writers: Writers,
     /// Who may do what.
@@ -136,7 +140,8 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         None => None,
     };
     let tasks = Tasks::default();
-    let boards = Arc::new(Boards::new(store.clone()));
+    let (bus, heard) = bus::start(&config.bus, &config.database, &tasks)?;
+    let boards = Arc::new(Boards::new(store.clone(), bus.clone(), tasks.clone()));
     let hearing = Arc::new(Hearing::new(clock::now()));
     let app = Arc::new(App {
         writers: Writers::new(store.clone(), boards.clone(), tasks.clone(), hearing.clone()),
@@ -152,11 +157,12 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         config,
         store,
         boards,
+        bus,
         access,
         tasks,
         metrics,
     });
-    background(&app);
+    background(&app, heard);
     let running = Running {
         address: listener.local_addr()?,
         ops_address: ops.as_ref().map(TcpListener::local_addr).transpose()?,
@@ -167,7 +173,20 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
 }
 
 /// Every loop that goes on beside the requests.
-fn background(app: &Arc<App>) {
+fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
+    let hearing = app.clone();
+    app.tasks.spawn_until_stop(async move {
+        while let Some(heard) = heard.recv().await {
+            match heard {
+                Heard::Ring(ring) => hearing.boards.hear(ring),
+                Heard::Gap => {
+                    if let Err(error) = hearing.boards.check().await {
+                        tracing::debug!(%error, "the boards could not be compared yet");
+                    }
+                }
+            }
+        }
+    });
     let every = |seconds| Duration::from_secs(seconds);
     let beating = app.clone();
     let mut beat = 0_usize;

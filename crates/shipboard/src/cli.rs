@@ -58,6 +58,8 @@ enum Command {
     Hook(HookCommand),
     /// Recount everything from the reports, and compare; exits 1 and lists what differs
     Check(DatabaseArgs),
+    /// Begin a new epoch in every environment: run it after a backup was restored
+    Epoch(DatabaseArgs),
 }
 
 /// Does what the command line says.
@@ -74,6 +76,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode, StartError> {
         Command::Token(command) => admin::token(command).await.map(|()| ExitCode::SUCCESS),
         Command::Hook(command) => admin::hook(command).await.map(|()| ExitCode::SUCCESS),
         Command::Check(DatabaseArgs { database }) => check(&database).await,
+        Command::Epoch(DatabaseArgs { database }) => {
+            admin::epoch(&database).await.map(|()| ExitCode::SUCCESS)
+        }
         Command::Config => {
             std::io::stdout().write_all(EXAMPLE.as_bytes())?;
             Ok(ExitCode::SUCCESS)
@@ -203,6 +208,22 @@ fn describe_metrics() {
     gauge!("shipboard_boards_loaded", "Boards in memory.");
     counter!("shipboard_board_loads_total", "Boards read from the database.");
     counter!("shipboard_board_catch_ups_total", "Boards that read the log because they were behind.");
+    counter!("shipboard_head_checks_total", "Comparisons of all loaded boards with the database.");
+    counter!("shipboard_boards_found_behind_total", "Boards that such a comparison found behind.");
+    gauge!("shipboard_bus_connected", "1: other instances can be told and heard; 0: the bus is away.");
+    counter!(
+        "shipboard_bus_connects_total",
+        "Times that the bus connected; all but the first are reconnects."
+    );
+    counter!(
+        "shipboard_bus_rings_total",
+        "What went over the bus, by direction: `sent`, `heard`, `dropped`."
+    );
+    histogram!(
+        "shipboard_bus_lag_seconds",
+        "Time from a commit elsewhere to its being heard here, by the clocks of both machines."
+    );
+    counter!("shipboard_database_reconnects_total", "Times that the database did not answer and was left.");
     counter!("shipboard_refused_total", "Requests refused, by reason.");
     counter!("shipboard_problems_total", "Requests answered with a problem, by status.");
     counter!("shipboard_hook_deliveries_total", "Webhook deliveries taken, by source.");

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::store::is_postgres;
+
 /// Shortest time between heartbeats: each is work for every stream.
 const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
 /// Longest time of any kind. Beyond it a date may have no name.
@@ -56,10 +58,11 @@ pub struct ServeArgs {
     /// Serve /healthz, /readyz, /metrics and the API documents on an address of their own
     #[arg(long, env = "SHIPBOARD_OPS_LISTEN")]
     pub ops_listen: Option<SocketAddr>,
-    /// The database: sqlite:PATH [default: sqlite:shipboard.db]
+    /// The database: sqlite:PATH or `postgres://USER:PASSWORD@HOST/NAME` [default: sqlite:shipboard.db]
     #[arg(long, env = "SHIPBOARD_DATABASE")]
     pub database: Option<String>,
-    /// How instances tell each other: local [default: local]
+    /// How instances tell each other: local, postgres or `nats://HOST:PORT` [default: postgres with a
+    /// database of PostgreSQL, else local]
     #[arg(long, env = "SHIPBOARD_BUS")]
     pub bus: Option<String>,
     /// Who may do what [default: open on a loopback address as long as no token exists, else required]
@@ -103,6 +106,34 @@ pub struct ServeArgs {
     pub metrics_envs: Option<usize>,
 }
 
+/// How instances tell each other of commits.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BusConfig {
+    /// Not at all: there is one.
+    Local,
+    /// Through the database.
+    Postgres,
+    /// Through NATS, at these URLs.
+    Nats(String),
+}
+
+impl BusConfig {
+    fn new(bus: Option<String>, is_postgres: bool) -> Result<Self, ConfigError> {
+        let wrong = |what: &str| Err(ConfigError::Value(format!("--bus: {what}")));
+        match bus.as_deref() {
+            None if is_postgres => Ok(Self::Postgres),
+            None | Some("local") => Ok(Self::Local),
+            Some("postgres") if is_postgres => Ok(Self::Postgres),
+            Some("postgres") => wrong("`postgres` needs a --database that begins with postgres://"),
+            Some(url) if url.starts_with("nats://") || url.starts_with("tls://") => {
+                Ok(Self::Nats(url.to_owned()))
+            }
+            // Not what was given: it may hold a password.
+            Some(_) => wrong("must be local, postgres or nats://HOST:PORT"),
+        }
+    }
+}
+
 /// The configuration in force.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "each is described at its flag in ServeArgs")]
@@ -110,6 +141,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub ops_listen: Option<SocketAddr>,
     pub database: String,
+    pub bus: BusConfig,
     pub auth: Option<AuthMode>,
     pub public_url: Option<String>,
     pub create: bool,
@@ -152,14 +184,12 @@ impl Config {
             };
         }
         let span = |span: Option<Span>, default: Duration| span.map_or(default, |span| span.0);
-        let bus = take!(bus).unwrap_or_else(|| "local".to_owned());
-        if bus != "local" {
-            return Err(ConfigError::Value(format!("--bus: `{bus}` is not one of: local")));
-        }
+        let database = take!(database).unwrap_or_else(|| "sqlite:shipboard.db".to_owned());
         let config = Self {
             listen: take!(listen).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7700)),
             ops_listen: take!(ops_listen),
-            database: take!(database).unwrap_or_else(|| "sqlite:shipboard.db".to_owned()),
+            bus: BusConfig::new(take!(bus), is_postgres(&database))?,
+            database,
             auth: take!(auth),
             public_url: take!(public_url).map(|url| url.trim_end_matches('/').to_owned()),
             create: !take!(no_create).unwrap_or(false),
@@ -226,7 +256,7 @@ pub const EXAMPLE: &str = r#"# shipboard.toml: every key is also a flag (--liste
 listen = "127.0.0.1:7700"
 # ops-listen = "127.0.0.1:7701"
 database = "sqlite:shipboard.db"
-bus = "local"
+# bus = "local"
 # auth = "required"
 # public-url = "https://ship.example.com"
 no-create = false

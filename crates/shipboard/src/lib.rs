@@ -4,6 +4,7 @@ pub mod access;
 pub mod admin;
 pub mod app;
 pub mod board;
+pub mod bus;
 pub mod check;
 pub mod cli;
 pub mod clock;

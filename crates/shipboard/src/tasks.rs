@@ -20,15 +20,19 @@ impl Tasks {
         self.tracker.spawn(task);
     }
 
-    /// Starts a task that is dropped when the server stops.
-    pub fn spawn_until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task that is dropped when the server stops, or earlier by what is given.
+    pub fn spawn_until_stop(
+        &self,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::AbortHandle {
         let stop = self.stop.clone();
-        self.tracker.spawn(async move {
+        let task = self.tracker.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = task => {}
             }
         });
+        task.abort_handle()
     }
 
     /// Does something again and again, `every` so often, until the server stops.

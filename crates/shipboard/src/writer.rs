@@ -31,6 +31,11 @@ const IDLE: Duration = Duration::from_secs(30);
 /// The same when the server is stopping: requests that are under way may still bring something.
 const IDLE_AT_THE_END: Duration = Duration::from_millis(50);
 
+/// How long a job's caller waits for its answer.
+const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
+/// How often a group that lost against another transaction is tried.
+const TRIES: usize = 3;
+
 /// What became of one job's requests.
 #[derive(Debug)]
 pub struct Answer {
@@ -135,7 +140,11 @@ impl Writers {
                 Err(refused) => job = refused.0,
             }
         }
-        answered.await.map_err(|_| WriteError::Stopping)?
+        // Given up by whoever waits, not by the writer: it may yet be committed.
+        match tokio::time::timeout(ANSWER_WITHIN, answered).await {
+            Ok(answer) => answer.map_err(|_| WriteError::Stopping)?,
+            Err(slow) => Err(Arc::new(StoreError::from(slow)).into()),
+        }
     }
 
     fn queue(&self, key: &EnvKey) -> mpsc::Sender<Job> {
@@ -259,7 +268,17 @@ impl Writer {
             let epoch = self.shared.boards.proposed_epoch(&self.key).unwrap_or(birth.epoch);
             Birth { epoch, ..birth }
         });
-        let written = self.shared.store.write(&self.key, requests, birth.as_ref(), clock::now()).await;
+        let mut tries = 1;
+        let written = loop {
+            match self.shared.store.write(&self.key, requests, birth.as_ref(), clock::now()).await {
+                // It was undone: nothing is told twice.
+                Err(StoreError::Conflict(error)) if tries < TRIES => {
+                    tracing::debug!(env = %self.key, %error, "a group lost against another transaction");
+                    tries += 1;
+                }
+                written => break written,
+            }
+        };
         metrics::histogram!("shipboard_commit_seconds").record(started.elapsed().as_secs_f64());
         if matches!(written, Err(StoreError::Unavailable(_))) {
             self.shared.hearing.failed(clock::now());
@@ -269,13 +288,7 @@ impl Writer {
         for event in &events {
             metrics::counter!("shipboard_events_total", "type" => event.change.type_name()).increment(1);
         }
-        if let Some(board) = self.shared.boards.offer(&self.key, &written.epoch, events) {
-            self.shared.tasks.spawn(async move {
-                if let Err(error) = board.catch_up().await {
-                    tracing::warn!(env = %board.key(), %error, "a board could not catch up yet");
-                }
-            });
-        }
+        self.shared.boards.publish(&self.key, &written.epoch, events);
         Ok(written)
     }
 

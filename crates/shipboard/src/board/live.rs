@@ -1,6 +1,6 @@
 //! One env's board: loaded once, fed by the writer, caught up from the log, read by cursors.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,10 @@ use tokio::sync::watch;
 use super::ring::After;
 use super::state::{Hold, State};
 use super::{Cursor, Next, Opened, encode, log};
+use crate::bus::Following;
+use crate::clock;
 use crate::store::{EnvKey, Result, Store, StoreError, Tail};
+use crate::tasks::Tasks;
 
 /// How long a board stays loaded after its last reader has left.
 const KEEP: Duration = Duration::from_mins(1);
@@ -38,6 +41,9 @@ pub struct LiveBoard {
     changed: watch::Sender<u64>,
     readers: AtomicUsize,
     pub(super) logs: log::Logs,
+    /// It is going to catch up: what is heard until it begins needs no further round.
+    catching_up: AtomicBool,
+    _following: Option<Following>,
 }
 
 /// A reader's hold on a board: while it lives, the board stays.
@@ -93,7 +99,7 @@ impl Drop for DetailReading {
 }
 
 impl LiveBoard {
-    pub(super) fn new(key: EnvKey, store: Store) -> Self {
+    pub(super) fn new(key: EnvKey, store: Store, following: Option<Following>) -> Self {
         Self {
             key,
             store,
@@ -102,6 +108,8 @@ impl LiveBoard {
             changed: watch::Sender::new(0),
             readers: AtomicUsize::new(0),
             logs: log::Logs::default(),
+            catching_up: AtomicBool::new(false),
+            _following: following,
         }
     }
 
@@ -127,9 +135,22 @@ impl LiveBoard {
         self.readers.load(Ordering::Relaxed) == 0 && self.state().idle_since.elapsed() > KEEP
     }
 
-    pub(super) fn is_behind(&self, epoch: &Epoch, head: EventId) -> bool {
+    /// It differs from what the database has; `None`: the env is not there.
+    pub(super) fn differs(&self, position: Option<&(Epoch, EventId)>) -> bool {
         let state = self.state();
-        state.loaded && (state.behind || state.epoch != *epoch || state.board.event_id() != head)
+        state.loaded
+            && match position {
+                Some((epoch, head)) => {
+                    state.behind || state.epoch != *epoch || state.board.event_id() != *head
+                }
+                None => !state.unborn,
+            }
+    }
+
+    /// There is something, by what another instance says, that it has not.
+    pub(super) fn lacks(&self, epoch: &Epoch, head: EventId) -> bool {
+        let state = self.state();
+        state.loaded && (state.epoch != *epoch || state.board.event_id() < head)
     }
 
     pub(super) async fn load(&self) -> Result<()> {
@@ -183,6 +204,22 @@ impl LiveBoard {
         self.catch_up_locked().await
     }
 
+    /// Has it catch up by itself, unless it is about to.
+    pub(super) fn catch_up_soon(self: &Arc<Self>, tasks: &Tasks) {
+        if self.catching_up.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let board = self.clone();
+        tasks.spawn(async move {
+            let _one = board.loading.lock().await;
+            // What is heard from here on may not be seen by the reads below.
+            board.catching_up.store(false, Ordering::Release);
+            if let Err(error) = board.catch_up_locked().await {
+                tracing::warn!(env = %board.key, %error, "a board could not catch up yet");
+            }
+        });
+    }
+
     async fn catch_up_locked(&self) -> Result<()> {
         loop {
             let (epoch, head, unborn, short) = {
@@ -205,6 +242,14 @@ impl LiveBoard {
             }
             match self.store.tail(&self.key, &epoch, head, CATCH_UP).await? {
                 Tail::Gap => self.read_anew().await?,
+                Tail::Back => {
+                    // What clients hold of this epoch did not happen: in another one they let go of it.
+                    let renewed = self.store.renew_epoch(&self.key, &epoch, head, &clock::epoch()).await?;
+                    if renewed {
+                        tracing::warn!(env = %self.key, "the database went back in time: a new epoch begins");
+                    }
+                    self.read_anew().await?;
+                }
                 Tail::Transactions(transactions) if transactions.is_empty() => return Ok(()),
                 Tail::Transactions(transactions) => {
                     metrics::counter!("shipboard_board_catch_ups_total").increment(1);

@@ -15,17 +15,25 @@ use std::time::Instant;
 
 use bytes::Bytes;
 pub use encode::{heartbeat, retry, stream_end};
+use futures_util::StreamExt as _;
 pub use live::{DetailReading, LiveBoard, Reading};
 pub use log::{LogNext, LogReading};
 use shipboard_core::event::Event;
 use shipboard_core::id::{Epoch, EventId};
 
+use crate::bus::{Bus, Ring};
 use crate::store::{EnvKey, Result, Store};
+use crate::tasks::Tasks;
+
+/// Most boards brought on at a time.
+const AT_ONCE: usize = 4;
 
 /// Every board of this instance.
 #[derive(Debug)]
 pub struct Boards {
     store: Store,
+    bus: Arc<dyn Bus>,
+    tasks: Tasks,
     boards: Mutex<HashMap<EnvKey, Arc<LiveBoard>>>,
 }
 
@@ -72,8 +80,8 @@ pub struct Opened {
 
 impl Boards {
     /// No boards yet.
-    pub fn new(store: Store) -> Self {
-        Self { store, boards: Mutex::default() }
+    pub fn new(store: Store, bus: Arc<dyn Bus>, tasks: Tasks) -> Self {
+        Self { store, bus, tasks, boards: Mutex::default() }
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<EnvKey, Arc<LiveBoard>>> {
@@ -85,18 +93,40 @@ impl Boards {
         let reading = {
             // Counted under the lock that `check` drops boards under: an orphan would never be fed again.
             let mut all = self.all();
-            let board = all.entry(key.clone());
-            let board = board.or_insert_with(|| Arc::new(LiveBoard::new(key.clone(), self.store.clone())));
+            // Followed before it is read: what is committed meanwhile is heard of.
+            let board = all.entry(key.clone()).or_insert_with(|| {
+                let following = self.bus.follow(key);
+                Arc::new(LiveBoard::new(key.clone(), self.store.clone(), following))
+            });
             Reading::new(board.clone())
         };
         reading.load().await?;
         Ok(reading)
     }
 
-    /// Feeds a committed transaction to the env's board, if it is loaded.
-    pub fn offer(&self, key: &EnvKey, epoch: &Epoch, events: Vec<Event>) -> Option<Arc<LiveBoard>> {
-        let board = self.all().get(key).cloned()?;
-        board.offer(epoch, events).then_some(board)
+    /// Publishes what this instance has committed: to the env's board if it is loaded, and to the other
+    /// instances.
+    pub fn publish(&self, key: &EnvKey, epoch: &Epoch, events: Vec<Event>) {
+        let Some(last) = events.last() else { return };
+        let (head, ts) = (last.event_id, last.ts);
+        let transactions = if self.bus.carries_events() { vec![events.clone()] } else { Vec::new() };
+        if let Some(board) = self.get(key)
+            && board.offer(epoch, events)
+        {
+            board.catch_up_soon(&self.tasks);
+        }
+        self.bus.ring(Ring { key: key.clone(), epoch: epoch.clone(), head, ts, transactions });
+    }
+
+    /// Takes what the bus has brought of another instance's commits.
+    pub fn hear(&self, ring: Ring) {
+        let Some(board) = self.get(&ring.key) else { return };
+        for events in ring.transactions {
+            board.offer(&ring.epoch, events);
+        }
+        if board.lacks(&ring.epoch, ring.head) {
+            board.catch_up_soon(&self.tasks);
+        }
     }
 
     /// The epoch that this instance has shown for an env that nobody has reported to.
@@ -140,14 +170,20 @@ impl Boards {
             .into_iter()
             .map(|(key, epoch, head)| (key, (epoch, head)))
             .collect();
-        for board in boards {
-            if let Some((epoch, head)) = heads.get(&board.key)
-                && board.is_behind(epoch, *head)
-            {
-                board.catch_up().await?;
+        metrics::counter!("shipboard_head_checks_total").increment(1);
+        let brought_on = boards.into_iter().map(|board| {
+            let differs = board.differs(heads.get(&board.key));
+            async move {
+                if differs {
+                    metrics::counter!("shipboard_boards_found_behind_total").increment(1);
+                    board.catch_up().await?;
+                }
+                board.check_logs().await
             }
-            board.check_logs().await?;
-        }
-        Ok(())
+        });
+        let brought_on = futures_util::stream::iter(brought_on).buffer_unordered(AT_ONCE);
+        // One that fails keeps no other from being brought on.
+        let failed = brought_on.filter_map(|done| std::future::ready(done.err()));
+        failed.collect::<Vec<_>>().await.pop().map_or(Ok(()), Err)
     }
 }

@@ -107,10 +107,14 @@ impl State {
 
     /// Begins a new life of the board: every reader gets a new snapshot.
     pub(super) fn begin_anew(&mut self, epoch: Option<Epoch>, loaded: Loaded) {
-        self.unborn = epoch.is_none();
-        if let Some(epoch) = epoch {
-            self.epoch = epoch;
+        let is_unborn = epoch.is_none();
+        match epoch {
+            Some(epoch) => self.epoch = epoch,
+            // It was there and is no more, as after a restore: what was seen of it did not happen.
+            None if !self.unborn => self.epoch = clock::epoch(),
+            None => {}
         }
+        self.unborn = is_unborn;
         self.generation += 1;
         self.loaded = true;
         self.board = Board::new(loaded);

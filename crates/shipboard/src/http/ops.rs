@@ -24,8 +24,10 @@ use crate::store::{Env, Role};
 pub struct Readiness {
     /// Requests should come here.
     ready: bool,
-    /// What is wrong: `draining`, `database`.
+    /// Why not: `draining`, `database`.
     reasons: Vec<&'static str>,
+    /// What is wrong and no reason to go elsewhere: `bus` (boards are up to a second behind).
+    warnings: Vec<&'static str>,
 }
 
 /// The process answers.
@@ -47,7 +49,8 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Answer<Readines
     }
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Answer(Readiness { ready, reasons }))
+    let warnings = if app.bus.is_connected() { Vec::new() } else { vec!["bus"] };
+    (status, Answer(Readiness { ready, reasons, warnings }))
 }
 
 /// The metrics on the main address. In `required` mode for admins only, and only the counts of envs that

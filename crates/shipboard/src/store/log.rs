@@ -28,7 +28,7 @@ pub(in crate::store) async fn tail(
         return Ok(Tail::Gap);
     };
     if head as u64 <= after.0 {
-        return Ok(if (head as u64) < after.0 { Tail::Gap } else { Tail::Transactions(Vec::new()) });
+        return Ok(if (head as u64) < after.0 { Tail::Back } else { Tail::Transactions(Vec::new()) });
     }
     let mut query = of_env("select event_id, last_id, ts, change from events", key);
     query.push(" and event_id > ").push_bind(after.0 as i64);
@@ -73,6 +73,25 @@ pub(in crate::store) async fn heads(pools: &Pools, keys: &[EnvKey]) -> Result<Ve
         Ok((key, parse(&epoch)?, EventId(head as u64)))
     });
     found.collect()
+}
+
+pub(in crate::store) async fn renew_epoch(
+    pools: &Pools,
+    key: &EnvKey,
+    epoch: &Epoch,
+    before: EventId,
+    renewed: &Epoch,
+) -> Result<bool> {
+    let done =
+        sqlx::query("update envs set epoch = $5 where tenant = $1 and env = $2 and epoch = $3 and head < $4")
+            .bind(key.tenant.as_str())
+            .bind(key.env.as_str())
+            .bind(epoch.as_str())
+            .bind(before.0.min(i64::MAX as u64) as i64)
+            .bind(renewed.as_str())
+            .execute(&pools.writer)
+            .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// Most events removed at a time: writers wait behind it on SQLite's one write lock.

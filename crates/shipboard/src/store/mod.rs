@@ -18,11 +18,17 @@ use shipboard_core::report::StoredReport;
 use shipboard_core::status::Status;
 use shipboard_core::time::Timestamp;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Newest timeline entries that a details snapshot carries.
 pub const MAX_TIMELINE: usize = 500;
 /// Most bytes a log may grow to.
 pub const MAX_LOG_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How long a verb may take: whoever asked for it by HTTP is answered within 5 s, come what may.
+const WITHIN: Duration = Duration::from_secs(4);
+/// How long a group's transaction may take. Who waits for it is told earlier that it may yet be committed.
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Most deployments of a workflow that one transaction deletes: others wait behind it.
 pub const MAX_DELETED_AT_ONCE: usize = 500;
@@ -48,9 +54,10 @@ pub enum StoreError {
     /// Somebody else was there first; trying again may go through.
     #[error("the database refused a conflicting change: {0}")]
     Conflict(#[source] sqlx::Error),
-    /// It cannot be reached, is locked, or its disk is full. Nothing is known to be wrong with the request.
+    /// It cannot be reached, does not answer in time, is locked, or its disk is full. Nothing is known to be
+    /// wrong with the request.
     #[error("the database is not available: {0}")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// What was read changed faster than it could be read.
     #[error("what was asked for changes too fast to be read now")]
     Raced,
@@ -69,7 +76,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(Box::new(error)),
             sqlx::Error::Database(database)
                 if database.is_unique_violation() || postgres::is_conflict(&**database) =>
             {
@@ -78,10 +85,16 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(database)
                 if sqlite::is_unavailable(&**database) || postgres::is_unavailable(&**database) =>
             {
-                Self::Unavailable(error)
+                Self::Unavailable(Box::new(error))
             }
             _ => Self::Broken(Box::new(error)),
         }
+    }
+}
+
+impl From<tokio::time::error::Elapsed> for StoreError {
+    fn from(slow: tokio::time::error::Elapsed) -> Self {
+        Self::Unavailable(Box::new(slow))
     }
 }
 
@@ -152,6 +165,8 @@ pub enum Tail {
     Transactions(Vec<Vec<Event>>),
     /// The log does not reach back so far, or belongs to another epoch: load anew.
     Gap,
+    /// The head is before the position, in the same epoch: an older state of the database was restored.
+    Back,
 }
 
 /// A deployment with the newest part of its timeline, at one event.
@@ -301,15 +316,28 @@ pub struct Store {
 #[derive(Clone, Debug)]
 enum Engine {
     Sqlite(sqlite::Pools),
-    Postgres(postgres::Pools),
+    Postgres(Arc<postgres::Server>),
 }
 
-/// Calls a verb of the engine in use: `on!(self, room::verb(arguments))`.
+/// Calls a verb of the engine in use: `on!(self, room::verb(arguments))`. One that takes too long is given up.
 macro_rules! on {
     ($store:ident, $room:ident :: $verb:ident ( $($argument:expr),* )) => {
+        on!(WITHIN, $store, $room::$verb($($argument),*))
+    };
+    ($within:expr, $store:ident, $room:ident :: $verb:ident ( $($argument:expr),* )) => {
         match &$store.engine {
-            Engine::Sqlite(pools) => sqlite::$room::$verb(pools, $($argument),*).await,
-            Engine::Postgres(pools) => postgres::$room::$verb(pools, $($argument),*).await,
+            Engine::Sqlite(pools) => {
+                let verb = sqlite::$room::$verb(pools, $($argument),*);
+                tokio::time::timeout($within, verb).await.unwrap_or_else(|slow| Err(slow.into()))
+            }
+            Engine::Postgres(server) => {
+                let pools = server.pools();
+                let verb = postgres::$room::$verb(&pools, $($argument),*);
+                tokio::time::timeout($within, verb).await.unwrap_or_else(|slow| {
+                    server.connect_anew(&pools);
+                    Err(slow.into())
+                })
+            }
         }
     };
 }
@@ -328,7 +356,7 @@ impl Store {
     /// Opens the database that a URL names, and brings its tables up to date.
     pub async fn open(url: &str) -> std::result::Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let engine = if is_postgres(url) {
-            Engine::Postgres(postgres::open(url).await?)
+            Engine::Postgres(Arc::new(postgres::Server::open(url).await?))
         } else if let Some(path) = url.strip_prefix("sqlite:") {
             Engine::Sqlite(sqlite::open(path.trim_start_matches("//")).await?)
         } else {
@@ -342,7 +370,7 @@ impl Store {
     pub async fn close(&self) {
         match &self.engine {
             Engine::Sqlite(pools) => pools.close().await,
-            Engine::Postgres(pools) => pools.close().await,
+            Engine::Postgres(server) => server.pools().close().await,
         }
     }
 
@@ -355,7 +383,7 @@ impl Store {
         birth: Option<&Birth>,
         now: Timestamp,
     ) -> Result<Option<Written>> {
-        on!(self, write::write(key, requests, birth, now))
+        on!(WRITE_WITHIN, self, write::write(key, requests, birth, now))
     }
 
     /// What a board starts from.
@@ -373,10 +401,22 @@ impl Store {
         on!(self, log::heads(keys))
     }
 
+    /// Gives an env another epoch, if it still has this one and its head is before an event that was seen in
+    /// it. False: it is not so, or somebody else has done it.
+    pub async fn renew_epoch(
+        &self,
+        key: &EnvKey,
+        epoch: &Epoch,
+        before: EventId,
+        renewed: &Epoch,
+    ) -> Result<bool> {
+        on!(self, log::renew_epoch(key, epoch, before, renewed))
+    }
+
     /// Removes events of an env older than `before`, but the newest `keep`; a bounded number at a time.
     /// Gives how many went.
     pub async fn trim_log(&self, key: &EnvKey, before: Timestamp, keep: u64) -> Result<u64> {
-        on!(self, log::trim(key, before, keep))
+        on!(WRITE_WITHIN, self, log::trim(key, before, keep))
     }
 
     /// One deployment with its timeline.
@@ -530,6 +570,6 @@ impl Store {
 
     /// Everything that a check compares, of one env.
     pub async fn audit(&self, key: &EnvKey) -> Result<Option<Audit>> {
-        on!(self, log::audit(key))
+        on!(Duration::MAX, self, log::audit(key))
     }
 }

@@ -4,6 +4,7 @@
 //! A writing transaction is READ COMMITTED and locks the env's row first; reads see one snapshot. Lists
 //! travel as arrays, so that each statement has one text, which is prepared once on each connection.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
@@ -52,11 +53,25 @@ pub(super) mod write;
 /// Connections.
 #[derive(Clone, Debug)]
 pub(super) struct Pools {
+    generation: Arc<()>,
     pub(super) writer: PgPool,
     pub(super) readers: PgPool,
 }
 
 impl Pools {
+    /// Connects when the first is needed.
+    fn new(options: &PgConnectOptions) -> Self {
+        let pool = || {
+            let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+            pool.connect_lazy_with(options.clone())
+        };
+        Self { generation: Arc::default(), writer: pool(), readers: pool() }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.generation, &other.generation)
+    }
+
     pub(super) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -70,13 +85,40 @@ pub(crate) fn options(url: &str) -> sqlx::Result<PgConnectOptions> {
     Ok(options.application_name("shipboard").options(SETTINGS).disable_statement_logging())
 }
 
-/// Connects and migrates. Instances that start together wait for each other at the migrations' lock.
-pub(super) async fn open(url: &str) -> Result<Pools, Box<dyn std::error::Error + Send + Sync>> {
-    let options = options(url)?;
-    let pool = || PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
-    let writer = pool().connect_with(options.clone()).await?;
-    sqlx::migrate!("migrations/postgres").run(&writer).await?;
-    Ok(Pools { writer, readers: pool().connect_lazy_with(options) })
+/// A server, and the connections to it.
+#[derive(Debug)]
+pub(super) struct Server {
+    options: PgConnectOptions,
+    pools: RwLock<Pools>,
+}
+
+impl Server {
+    /// Connects and migrates. Instances that start together wait for each other at the migrations' lock.
+    pub(super) async fn open(url: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let options = options(url)?;
+        let pools = Pools::new(&options);
+        sqlx::migrate!("migrations/postgres").run(&pools.writer).await?;
+        Ok(Self { options, pools: RwLock::new(pools) })
+    }
+
+    /// The connections in use.
+    pub(super) fn pools(&self) -> Pools {
+        self.pools.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Leaves connections that did not answer in time to themselves: a server that vanished without a word
+    /// would hold them for as long as the system retries, a quarter of an hour by default. What still runs on
+    /// them ends as it may.
+    pub(super) fn connect_anew(&self, silent: &Pools) {
+        let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
+        if !pools.is(silent) {
+            return;
+        }
+        tracing::warn!("the database did not answer in time; connecting to it anew");
+        metrics::counter!("shipboard_database_reconnects_total").increment(1);
+        let old = std::mem::replace(&mut *pools, Pools::new(&self.options));
+        tokio::spawn(async move { old.close().await });
+    }
 }
 
 /// ` column is one of these`

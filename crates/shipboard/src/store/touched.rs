@@ -91,8 +91,7 @@ async fn load_identities(
     ] {
         let mut query = of_env(select, key);
         push_any_pair(query.push(" and "), "(source, external_id)", identities.clone());
-        let found: Vec<(String, String, String)> =
-            query.build_query_as().fetch_all(&mut *connection).await?;
+        let found: Vec<(String, String, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
         for (source, external_id, id) in found {
             let known = if is_tombstone { Known::Deleted } else { Known::As(parse(&id)?) };
             state.identities.insert((source, external_id), known);

@@ -227,10 +227,7 @@ async fn upsert_deployments(
         .int("created_at", rows().map(|row| row.created_at.as_millis()))
         .maybe_int("success_at", all().map(success_at))
         .maybe_int("duration_ms", all().map(|n| folded[n].0.and_then(|success| success.duration_ms)))
-        .int(
-            "placed_at",
-            all().map(|n| success_at(n).unwrap_or(deployments[n].row.created_at.as_millis())),
-        )
+        .int("placed_at", all().map(|n| success_at(n).unwrap_or(deployments[n].row.created_at.as_millis())))
         .bool("removed", folded.iter().map(|(_, removed)| *removed))
         .int("last_heard_at", deployments.iter().map(|known| known.state.last_heard_at.as_millis()))
         .text("row", encoded_rows.into_iter())

@@ -21,6 +21,7 @@ pub struct Server {
     child: Child,
     pub url: String,
     directory: tempfile::TempDir,
+    database: String,
     args: Vec<String>,
     client: reqwest::Client,
     token: Option<String>,
@@ -47,13 +48,24 @@ impl Server {
 
     fn by(command: Command, args: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let (child, url) = spawn(command, directory.path(), &args, "127.0.0.1:0");
-        Self { child, url, directory, args, client: client(), token: None }
+        let database = format!("sqlite:{}", directory.path().join("board.db").display());
+        Self::on(command, directory, database, args)
+    }
+
+    /// One of the instances that share a database, with more flags.
+    pub fn instance(database: &str, args: &[&str]) -> Self {
+        Self::on(binary(), tempfile::tempdir().unwrap(), database.to_owned(), args)
+    }
+
+    fn on(command: Command, directory: tempfile::TempDir, database: String, args: &[&str]) -> Self {
+        let mut all = vec!["--database".to_owned(), database.clone()];
+        all.extend(args.iter().map(|arg| (*arg).to_owned()));
+        let (child, url) = spawn(command, directory.path(), &all, "127.0.0.1:0");
+        Self { child, url, directory, database, args: all, client: client(), token: None }
     }
 
     pub fn database(&self) -> String {
-        database(self.directory.path())
+        self.database.clone()
     }
 
     /// Whoever asks from now on shows this token.
@@ -188,14 +200,10 @@ pub fn board(path: &str) -> String {
     format!("/api/v1/tenants/acme/envs/production{path}")
 }
 
-fn database(directory: &Path) -> String {
-    format!("sqlite:{}", directory.join("board.db").display())
-}
-
 fn spawn(mut command: Command, directory: &Path, args: &[String], listen: &str) -> (Child, String) {
     let mut child = command
         .current_dir(directory)
-        .args(["serve", "--listen", listen, "--database", &database(directory)])
+        .args(["serve", "--listen", listen])
         .args(args)
         .stderr(Stdio::piped())
         .spawn()

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::harness::{Mirror, Server, board};
 
-/// 200 deployments over 9 workflows, each with a life of its own, all at once.
-async fn storm(server: &Arc<Server>) {
+/// Deployments over 9 workflows, each with a life of its own, all at once.
+pub async fn storm(server: &Arc<Server>, by: &'static str, deployments: usize) {
     let mut lives = tokio::task::JoinSet::new();
-    for n in 0..200 {
+    for n in 0..deployments {
         let server = server.clone();
         lives.spawn(async move {
-            let (workflow, external_id) = (format!("workflow-{}", n % 9), format!("run-{n}"));
+            let (workflow, external_id) = (format!("workflow-{}", n % 9), format!("{by}-{n}"));
             let version = format!("v{}", n % 23);
             let report = |more: Value| {
                 let mut body = json!({"workflow": workflow, "external_id": external_id, "source": "ci"});
@@ -39,7 +39,7 @@ async fn storm(server: &Arc<Server>) {
 }
 
 /// Everything that REST lists, page by page, and the counts.
-async fn rest(server: &Server) -> Mirror {
+pub async fn rest(server: &Server) -> Mirror {
     let mut mirror = Mirror::default();
     let mut after = String::new();
     loop {
@@ -88,7 +88,7 @@ async fn streams_opened_before_during_and_after_a_storm_end_in_the_state_that_re
     let mut storming = tokio::task::JoinSet::new();
     storming.spawn({
         let server = server.clone();
-        async move { storm(&server).await }
+        async move { storm(&server, "run", 200).await }
     });
     crate::harness::eventually("the storm is under way", async || {
         let counts = server.get(&board("/counts")).await;

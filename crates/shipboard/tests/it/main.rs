@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "a test's name is its description")]
 
 mod check;
+mod cluster;
 mod commands;
 mod demo;
 mod doors;
@@ -18,4 +19,5 @@ mod refusals;
 mod rest;
 mod rooms;
 mod run;
+mod servers;
 mod stream;

@@ -1,0 +1,81 @@
+//! Many instances, one truth: built binaries on one PostgreSQL, over each bus.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::harness::{Mirror, Server, Stream, board};
+use crate::live::{rest, storm};
+use crate::servers::Service;
+
+/// Three instances of one board, and what they share.
+pub struct Cluster {
+    pub instances: Vec<Arc<Server>>,
+    pub database: Service,
+    pub broker: Option<Service>,
+}
+
+/// Which bus the instances use.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Over {
+    Postgres,
+    Nats,
+}
+
+impl Cluster {
+    pub fn start(over: Over, args: &[&str]) -> Self {
+        let database = Service::postgres();
+        let broker = (over == Over::Nats).then(Service::nats);
+        let bus = broker.as_ref().map(Service::url);
+        let mut args = args.to_vec();
+        if let Some(bus) = &bus {
+            args.extend(["--bus", bus]);
+        }
+        let instances = (0..3).map(|_| Arc::new(Server::instance(&database.url(), &args))).collect();
+        Self { instances, database, broker }
+    }
+}
+
+/// Reads a stream of the board until it has come to an event. What it has then, and the ids it was given.
+async fn read_to(mut stream: Stream, event_id: u64) -> (Mirror, Vec<u64>) {
+    let mut mirror = Mirror::default();
+    let mut ids = Vec::new();
+    while mirror.event_id < event_id {
+        let block = stream.next().await;
+        ids.push(block.event_id());
+        mirror.apply(&block);
+    }
+    (mirror, ids)
+}
+
+async fn every_instance_shows_the_same(over: Over) {
+    let cluster = Cluster::start(over, &[]);
+    // Of an env that is not there yet, each instance would show an epoch of its own until it is.
+    let first = cluster.instances[0].report(json!({"workflow": "first"})).await["event_id"].as_u64().unwrap();
+    let page = board("/stream?limit=500");
+    let streams = join_all(cluster.instances.iter().map(|server| server.stream(&page))).await;
+    let [a, b, c] = &cluster.instances[..] else { panic!("three instances") };
+    tokio::join!(storm(a, "a", 60), storm(b, "b", 60), storm(c, "c", 60));
+
+    let truth = rest(&cluster.instances[0]).await;
+    let read = streams.into_iter().map(|stream| read_to(stream, truth.event_id));
+    for (mirror, ids) in join_all(read).await {
+        assert_eq!(mirror.deployments, truth.deployments);
+        assert_eq!(mirror.workflows, truth.workflows);
+        assert_eq!(mirror.counts, truth.counts);
+        let all = ids.first().copied().unwrap()..=truth.event_id;
+        assert!(*all.start() >= first && ids.iter().copied().eq(all), "gapless after the snapshot: {ids:?}");
+    }
+    cluster.instances[1].check();
+}
+
+#[tokio::test]
+async fn every_instance_shows_the_same_over_postgres() {
+    every_instance_shows_the_same(Over::Postgres).await;
+}
+
+#[tokio::test]
+async fn every_instance_shows_the_same_over_nats() {
+    every_instance_shows_the_same(Over::Nats).await;
+}
