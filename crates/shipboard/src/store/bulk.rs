@@ -1,4 +1,12 @@
-//! Rows for a bulk insert, as columns. Each engine has its own way to write many rows at once.
+//! What is asked and written for many at once. Each engine has its own way to do that.
+
+/// A workflow of which something is asked: all about it from a moment on, or the newest so many.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) workflow: String,
+    pub(super) at: i64,
+    pub(super) limit: i64,
+}
 
 /// One column of the rows to write: all columns of an insert are as long as each other.
 #[derive(Debug)]

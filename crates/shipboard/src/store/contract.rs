@@ -164,7 +164,7 @@ async fn the_tail_is_whole_transactions_and_a_trimmed_log_is_a_gap(store: &Store
     let head = *ends.last().unwrap();
     let tail = async |after, limit| match store.tail(&key, &epoch, after, limit).await.unwrap() {
         Tail::Transactions(transactions) => Some(transactions),
-        Tail::Gap => None,
+        Tail::Gap | Tail::Back => None,
     };
     let last = |transaction: &Vec<Event>| transaction.last().unwrap().event_id;
     let whole = tail(EventId(0), 1_000).await.unwrap();
@@ -172,7 +172,8 @@ async fn the_tail_is_whole_transactions_and_a_trimmed_log_is_a_gap(store: &Store
     let first = tail(EventId(0), 1).await.unwrap();
     assert_eq!(first.iter().map(last).collect::<Vec<_>>(), ends[..1], "a limit never cuts a transaction");
     assert_eq!(tail(head, 10).await, Some(Vec::new()));
-    assert_eq!(tail(EventId(head.0 + 1), 10).await, None, "an id beyond the head is of another life");
+    let beyond = store.tail(&key, &epoch, head.next(), 10).await.unwrap();
+    assert!(matches!(beyond, Tail::Back), "a head that was seen is gone: the database is an older one");
     assert!(matches!(store.tail(&key, &"other".parse().unwrap(), EventId(0), 10).await.unwrap(), Tail::Gap));
     assert_eq!(store.heads(std::slice::from_ref(&key)).await.unwrap(), [(key.clone(), epoch.clone(), head)]);
 
@@ -180,6 +181,21 @@ async fn the_tail_is_whole_transactions_and_a_trimmed_log_is_a_gap(store: &Store
     assert_eq!(tail(EventId(0), 10).await, None);
     assert!(tail(EventId(head.0 - 3), 10).await.is_some());
     assert_eq!(check::check_env(store, &key).await.unwrap(), Vec::<String>::new());
+}
+
+async fn an_epoch_is_renewed_by_one_only_and_only_where_the_head_is_before_what_was_seen(store: &Store) {
+    let key = key("epoch");
+    let written = write(store, &key, &[post(serde_json::json!({"workflow": "w"}))], second(0)).await;
+    let (epoch, head) = (written.epoch, written.decision.head);
+    let renew = async |epoch: &Epoch, before, renewed: &str| {
+        store.renew_epoch(&key, epoch, before, &renewed.parse().unwrap()).await.unwrap()
+    };
+    assert!(!renew(&epoch, head, "second").await, "nothing was seen that is not there");
+    assert!(renew(&epoch, head.next(), "second").await);
+    assert!(!renew(&epoch, head.next(), "third").await, "another has done it");
+    assert!(matches!(store.tail(&key, &epoch, EventId(0), 10).await.unwrap(), Tail::Gap));
+    let found = store.heads(std::slice::from_ref(&key)).await.unwrap();
+    assert_eq!(found, [(key.clone(), "second".parse().unwrap(), head)], "the ids go on");
 }
 
 async fn a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged(store: &Store) {
@@ -345,6 +361,7 @@ macro_rules! all_promises {
             a_group_that_changes_nothing_makes_not_even_an_env,
             receipts_never_go_back_within_an_env,
             the_tail_is_whole_transactions_and_a_trimmed_log_is_a_gap,
+            an_epoch_is_renewed_by_one_only_and_only_where_the_head_is_before_what_was_seen,
             a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged,
             a_long_log_is_read_from_anywhere,
             a_silent_deployment_is_found_by_what_it_waits_for,

@@ -7,10 +7,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions as _, PgConnection, QueryBuilder};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, FromRow, PgConnection, QueryBuilder};
 
-use super::bulk::{Rows, Values};
+use super::EnvKey;
+use super::bulk::{Asked, Rows, Values};
 
 /// Connections that write, and as many that read: no crowd of readers keeps a writer waiting.
 const CONNECTIONS: u32 = 8;
@@ -19,7 +20,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What each connection asks the server for. A lock that is not given in time is refused, and whoever holds
 /// one without a word loses it: an instance that vanished must not keep an env from the others.
-const SETTINGS: [(&str, &str); 6] = [
+/// None of our queries is worth a second process, and the order of rows within a list is the list's.
+const SETTINGS: [(&str, &str); 7] = [
+    ("max_parallel_workers_per_gather", "0"),
     ("lock_timeout", "4s"),
     ("statement_timeout", "60s"),
     ("idle_in_transaction_session_timeout", "10s"),
@@ -131,6 +134,46 @@ pub(super) fn push_any_pair(query: &mut QueryBuilder<Db>, columns: &str, pairs: 
     let (left, right): (Vec<String>, Vec<String>) = pairs.into_iter().unzip();
     query.push(columns).push(" in (select * from unnest(").push_bind(left).push("::text[], ");
     query.push_bind(right).push("::text[]))");
+}
+
+/// A table `list` of `id` and `text`
+pub(super) fn push_list(query: &mut QueryBuilder<Db>, list: Vec<(String, String)>) {
+    let (ids, texts): (Vec<String>, Vec<String>) = list.into_iter().unzip();
+    query.push("unnest(").push_bind(ids).push("::text[], ").push_bind(texts);
+    query.push("::text[]) as list (id, text)");
+}
+
+/// Asks the same of many workflows, all at once.
+pub(super) async fn for_each<R>(
+    connection: &mut PgConnection,
+    key: &EnvKey,
+    select: &str,
+    asked: &[Asked],
+    among: &[String],
+) -> sqlx::Result<Vec<R>>
+where
+    R: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+{
+    let select = select.replace(":among", "= any($6)");
+    let select =
+        [(":n", "asked.n"), (":workflow", "asked.workflow"), (":at", "asked.at"), (":limit", "asked.most")]
+            .into_iter()
+            .fold(select, |select, (name, column)| select.replace(name, column));
+    let sql = format!(
+        "select found.* from (select n - 1 as n, workflow, at, most
+             from unnest($3::text[], $4::bigint[], $5::bigint[]) with ordinality as list (workflow, at, most, n)
+         ) as asked cross join lateral ({select}) as found"
+    );
+    let list = |value: fn(&Asked) -> i64| asked.iter().map(value).collect::<Vec<_>>();
+    sqlx::query_as(AssertSqlSafe(sql))
+        .bind(key.tenant.as_str())
+        .bind(key.env.as_str())
+        .bind(asked.iter().map(|asked| asked.workflow.as_str()).collect::<Vec<_>>())
+        .bind(list(|asked| asked.at))
+        .bind(list(|asked| asked.limit))
+        .bind(among)
+        .fetch_all(connection)
+        .await
 }
 
 /// Writes many rows. `conflict` is what to do with those that are there.

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, SqliteConnection};
 
-use super::bulk::{Rows, Values};
+use super::EnvKey;
+use super::bulk::{Asked, Rows, Values};
 
 /// Readers beside the one writer.
 const READERS: u32 = 4;
@@ -86,6 +88,44 @@ pub(super) fn push_any_pair(query: &mut QueryBuilder<Db>, columns: &str, pairs: 
     let pairs = pairs.into_iter().map(|(left, right)| serde_json::json!([left, right]));
     query.push(columns).push(" in (select value ->> 0, value ->> 1 from json_each(");
     query.push_bind(serde_json::Value::from_iter(pairs).to_string()).push("))");
+}
+
+/// A table `list` of `id` and `text`
+pub(super) fn push_list(query: &mut QueryBuilder<Db>, list: Vec<(String, String)>) {
+    let list = list.into_iter().map(|(id, text)| serde_json::json!([id, text]));
+    query.push("(select value ->> 0 as id, value ->> 1 as text from json_each(");
+    query.push_bind(serde_json::Value::from_iter(list).to_string()).push(")) as list");
+}
+
+/// Asks the same of many workflows, one after the other: there is no way to the database that would be long.
+pub(super) async fn for_each<R>(
+    connection: &mut SqliteConnection,
+    key: &EnvKey,
+    select: &str,
+    asked: &[Asked],
+    among: &[String],
+) -> sqlx::Result<Vec<R>>
+where
+    R: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
+{
+    let select = select.replace(":among", "in (select value from json_each($7))");
+    let sql = [(":n", "$3"), (":workflow", "$4"), (":at", "$5"), (":limit", "$6")]
+        .into_iter()
+        .fold(select, |select, (name, parameter)| select.replace(name, parameter));
+    let among = serde_json::Value::from(among).to_string();
+    let mut found = Vec::new();
+    for (n, asked) in asked.iter().enumerate() {
+        let query = sqlx::query_as(AssertSqlSafe(sql.as_str()))
+            .bind(key.tenant.as_str())
+            .bind(key.env.as_str())
+            .bind(n as i64)
+            .bind(&asked.workflow)
+            .bind(asked.at)
+            .bind(asked.limit)
+            .bind(&among);
+        found.extend(query.fetch_all(&mut *connection).await?);
+    }
+    Ok(found)
 }
 
 /// Writes many rows. `conflict` is what to do with those that are there.

@@ -11,10 +11,11 @@ use shipboard_core::id::{DeploymentId, Slug};
 use shipboard_core::report::{DEFAULT_SOURCE, Report, believed};
 use shipboard_core::status::Status;
 use shipboard_core::time::Timestamp;
-use shipboard_core::workflow::{Brief, EXPECTED_FROM, Link, RECENT, Stretch};
+use shipboard_core::workflow::{Brief, EXPECTED_FROM, Link, RECENT};
 use sqlx::{Database, QueryBuilder};
 
-use super::{Db, push_any, push_any_pair};
+use super::{Db, for_each, push_any, push_any_pair};
+use crate::store::bulk::Asked;
 use crate::store::{EnvKey, MAX_DELETED_AT_ONCE, Result, StoreError};
 
 type Connection = <Db as Database>::Connection;
@@ -32,10 +33,7 @@ pub(in crate::store) async fn load(
     load_deployments(connection, key, requests, &mut state).await?;
     load_said(connection, key, requests, &mut state).await?;
     let touched = touched(requests, &state, now);
-    for (slug, low) in &touched.low {
-        let workflow = load_workflow(connection, key, slug, *low, &touched).await?;
-        state.workflows.insert(slug.clone(), workflow);
-    }
+    state.workflows = load_workflows(connection, key, &touched).await?;
     Ok(state)
 }
 
@@ -207,11 +205,21 @@ struct Touched {
     stirred: BTreeSet<Slug>,
     /// Versions that the group may bring into a chain.
     versions: BTreeSet<String>,
-    /// How many deployments the group touches, at most.
-    deployments: usize,
+    /// How many deployments the group touches, at most: of each workflow, and of any.
+    deployments: BTreeMap<Slug, usize>,
+    of_any: usize,
 }
 
 impl Touched {
+    fn asked(&self, workflow: &Slug, low: Timestamp) -> Asked {
+        let deployments = self.deployments.get(workflow).copied().unwrap_or(0) + self.of_any;
+        Asked { workflow: workflow.to_string(), at: low.as_millis(), limit: (RECENT + deployments) as i64 }
+    }
+
+    fn count(&mut self, workflow: &Slug) {
+        *self.deployments.entry(workflow.clone()).or_default() += 1;
+    }
+
     fn lower(&mut self, workflow: &Slug, at: Timestamp) {
         let low = self.low.entry(workflow.clone()).or_insert(at);
         *low = at.min(*low);
@@ -221,10 +229,11 @@ impl Touched {
 /// What a group touches. A moment or a version counts for every workflow that its report might be about:
 /// too much is read now and then, too little never.
 fn touched(requests: &[Request], state: &EnvState, now: Timestamp) -> Touched {
-    let mut touched = Touched { deployments: state.deployments.len() + requests.len(), ..Touched::default() };
+    let mut touched = Touched::default();
     // Every place that what is known has or had: no attempt of it began before this.
     for deployment in state.deployments.values() {
         let workflow = &deployment.row.workflow_id;
+        touched.count(workflow);
         touched.lower(workflow, deployment.row.created_at);
         touched.lower(workflow, deployment.state.fold.earliest().unwrap_or(now));
     }
@@ -242,8 +251,12 @@ fn touched(requests: &[Request], state: &EnvState, now: Timestamp) -> Touched {
                 if workflows.is_empty() {
                     // It may be about what another request of this very group makes.
                     anywhere = Some(anywhere.map_or(at, |known: Timestamp| known.min(at)));
+                    touched.of_any += 1;
                 }
-                workflows.iter().for_each(|workflow| touched.lower(workflow, at));
+                for workflow in &workflows {
+                    touched.lower(workflow, at);
+                    touched.count(workflow);
+                }
                 // The moment of a sign of life counts too where the workflow is judged for another reason:
                 // it is kept after all if the same group takes its deployment for lost before it.
                 if known.is_none_or(|deployment| !deployment.is_heartbeat(report)) {
@@ -272,104 +285,85 @@ fn touched(requests: &[Request], state: &EnvState, now: Timestamp) -> Touched {
     touched
 }
 
-const BEFORE: &str = "select row, success_at, removed from deployments
-     where tenant = $1 and env = $2 and workflow = $3 and success_at is not null and success_at < $4
+// Each of these is asked for many workflows, with `:workflow` and the moment `:at` from which on it is
+// touched; `:n` is which of them it is.
+const ROW: &str = "select :n, row from workflows where tenant = $1 and env = $2 and id = :workflow";
+const BEFORE: &str = "select :n, row, success_at, removed from deployments
+     where tenant = $1 and env = $2 and workflow = :workflow and success_at is not null and success_at < :at
      order by success_at desc, external_id desc, source desc limit 1";
-const LINKS: &str = "select row, success_at, removed from deployments
-     where tenant = $1 and env = $2 and workflow = $3 and placed_at >= $4";
-const NEWEST: &str = "select created_at, id, status, version from deployments
-     where tenant = $1 and env = $2 and workflow = $3 order by created_at desc, id desc limit $4";
-const DURATIONS: &str = "select duration_ms from deployments
-     where tenant = $1 and env = $2 and workflow = $3 and success_at is not null and duration_ms is not null
-     order by success_at desc, external_id desc, source desc limit $4";
+const LINKS: &str = "select :n, row, success_at, removed from deployments
+     where tenant = $1 and env = $2 and workflow = :workflow and placed_at >= :at";
+const SEEN: &str = "select distinct :n, version from deployments
+     where tenant = $1 and env = $2 and workflow = :workflow and success_at is not null and success_at < :at
+     and version :among";
+const NEWEST: &str = "select :n, created_at, id, status, version from deployments
+     where tenant = $1 and env = $2 and workflow = :workflow order by created_at desc, id desc limit :limit";
+const DURATIONS: &str = "select :n, duration_ms from deployments
+     where tenant = $1 and env = $2 and workflow = :workflow and success_at is not null
+     and duration_ms is not null order by success_at desc, external_id desc, source desc limit 20";
+const _: () = assert!(EXPECTED_FROM == 20, "the limit of DURATIONS");
 
-async fn load_workflow(
+async fn load_workflows(
     connection: &mut Connection,
     key: &EnvKey,
-    slug: &Slug,
-    low: Timestamp,
     touched: &Touched,
-) -> Result<WorkflowState> {
-    let (tenant, env) = (key.tenant.as_str(), key.env.as_str());
-    let row: Option<(String,)> =
-        sqlx::query_as("select row from workflows where tenant = $1 and env = $2 and id = $3")
-            .bind(tenant)
-            .bind(env)
-            .bind(slug.as_str())
-            .fetch_optional(&mut *connection)
-            .await?;
-    let Some((row,)) = row else {
-        // The first deployment of its workflow: there is nothing else of it.
-        return Ok(WorkflowState::default());
-    };
-    let row: WorkflowRow = serde_json::from_str(&row)?;
+) -> Result<BTreeMap<Slug, WorkflowState>> {
+    type Kept = (i64, String, Option<i64>, bool);
+    let mut states: BTreeMap<Slug, WorkflowState> = BTreeMap::new();
+    let mut slugs: Vec<&Slug> = touched.low.keys().collect();
+    let mut asked: Vec<Asked> = touched.low.iter().map(|(slug, low)| touched.asked(slug, *low)).collect();
+    let rows: Vec<(i64, String)> = for_each(connection, key, ROW, &asked, &[]).await?;
+    let rows: BTreeMap<usize, String> = rows.into_iter().map(|(n, row)| (n as usize, row)).collect();
+    for (n, slug) in slugs.iter().enumerate() {
+        let row: Option<WorkflowRow> = rows.get(&n).map(|row| serde_json::from_str(row)).transpose()?;
+        states.insert((*slug).clone(), WorkflowState { row: row.map(Arc::new), ..WorkflowState::default() });
+    }
+    // Of the others it is the first deployment: there is nothing else of them.
+    let known = |n: &usize| rows.contains_key(n);
+    slugs = slugs.into_iter().enumerate().filter(|(n, _)| known(n)).map(|(_, slug)| slug).collect();
+    asked = asked.into_iter().enumerate().filter(|(n, _)| known(n)).map(|(_, asked)| asked).collect();
+    if slugs.is_empty() {
+        return Ok(states);
+    }
+    let mut found: Vec<WorkflowState> =
+        slugs.iter().map(|slug| states.remove(slug).unwrap_or_default()).collect();
 
-    let mut links = Vec::new();
-    let mut before = None;
-    for (sql, is_before) in [(BEFORE, true), (LINKS, false)] {
-        let found: Vec<(String, Option<i64>, bool)> = sqlx::query_as(sql)
-            .bind(tenant)
-            .bind(env)
-            .bind(slug.as_str())
-            .bind(low.as_millis())
-            .fetch_all(&mut *connection)
-            .await?;
-        for (row, success_at, removed) in found {
-            let row: DeploymentRow = serde_json::from_str(&row)?;
-            let success_at = success_at.map(Timestamp::from_millis);
-            let link = Link { row: Arc::new(row), success_at, removed };
-            if is_before { before = Some(link) } else { links.push(link) }
+    let mut versions: BTreeSet<String> = touched.versions.clone();
+    let before: Vec<Kept> = for_each(connection, key, BEFORE, &asked, &[]).await?;
+    for (n, row, success_at, removed) in before {
+        found[n as usize].stretch.before = Some(link(&row, success_at, removed)?);
+    }
+    let links: Vec<Kept> = for_each(connection, key, LINKS, &asked, &[]).await?;
+    for (n, row, success_at, removed) in links {
+        let link = link(&row, success_at, removed)?;
+        versions.extend(link.row.version.clone());
+        found[n as usize].stretch.links.push(link);
+    }
+    if !versions.is_empty() {
+        let versions: Vec<String> = versions.into_iter().collect();
+        let seen: Vec<(i64, String)> = for_each(connection, key, SEEN, &asked, &versions).await?;
+        for (n, version) in seen {
+            found[n as usize].stretch.seen.insert(version);
         }
     }
-    let mut versions: BTreeSet<&str> = touched.versions.iter().map(String::as_str).collect();
-    versions.extend(links.iter().filter_map(|link: &Link| link.row.version.as_deref()));
-    let seen = seen_before(connection, key, slug, low, &versions).await?;
-
-    let newest: Vec<(i64, String, String, Option<String>)> = sqlx::query_as(NEWEST)
-        .bind(tenant)
-        .bind(env)
-        .bind(slug.as_str())
-        .bind((RECENT + touched.deployments) as i64)
-        .fetch_all(&mut *connection)
-        .await?;
-    let newest = newest.into_iter().map(|(created_at, id, status, version)| {
+    type Newest = (i64, i64, String, String, Option<String>);
+    let newest: Vec<Newest> = for_each(connection, key, NEWEST, &asked, &[]).await?;
+    for (n, created_at, id, status, version) in newest {
         let status = Status::parse(&status).ok_or_else(|| unexpected("status", &status))?;
-        Ok(Brief { created_at: Timestamp::from_millis(created_at), id: parse(&id)?, status, version })
-    });
-    let newest = newest.collect::<Result<_>>()?;
-
-    let durations: Vec<(i64,)> = sqlx::query_as(DURATIONS)
-        .bind(tenant)
-        .bind(env)
-        .bind(slug.as_str())
-        .bind(EXPECTED_FROM as i64)
-        .fetch_all(&mut *connection)
-        .await?;
-    Ok(WorkflowState {
-        row: Some(Arc::new(row)),
-        newest,
-        stretch: Stretch { before, seen, links },
-        durations: durations.into_iter().map(|(duration,)| duration).collect(),
-    })
+        let created_at = Timestamp::from_millis(created_at);
+        found[n as usize].newest.push(Brief { created_at, id: parse(&id)?, status, version });
+    }
+    let durations: Vec<(i64, i64)> = for_each(connection, key, DURATIONS, &asked, &[]).await?;
+    for (n, duration) in durations {
+        found[n as usize].durations.push(duration);
+    }
+    states.extend(slugs.into_iter().cloned().zip(found));
+    Ok(states)
 }
 
-/// Which of these versions succeeded before the stretch.
-async fn seen_before(
-    connection: &mut Connection,
-    key: &EnvKey,
-    slug: &Slug,
-    low: Timestamp,
-    versions: &BTreeSet<&str>,
-) -> Result<BTreeSet<String>> {
-    if versions.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let mut query = of_env("select distinct version from deployments", key);
-    query.push(" and workflow = ").push_bind(slug.as_str());
-    query.push(" and success_at is not null and success_at < ").push_bind(low.as_millis());
-    push_any(query.push(" and "), "version", versions.iter().map(ToString::to_string).collect());
-    let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *connection).await?;
-    Ok(found.into_iter().map(|(version,)| version).collect())
+fn link(row: &str, success_at: Option<i64>, removed: bool) -> Result<Link> {
+    let success_at = success_at.map(Timestamp::from_millis);
+    Ok(Link { row: Arc::new(serde_json::from_str(row)?), success_at, removed })
 }
 
 /// A query over one env's rows of a table.

@@ -10,10 +10,10 @@ use shipboard_core::decide::{Decision, Deployment, EnvState, Outcome, Request, d
 use shipboard_core::event::DeploymentRow;
 use shipboard_core::id::{DeploymentId, Epoch, EventId};
 use shipboard_core::time::Timestamp;
-use sqlx::Database;
+use sqlx::{Database, QueryBuilder};
 
 use super::touched::{load, of_env, parse};
-use super::{BEGIN_WRITE, Db, FOR_UPDATE, Pools, insert, push_any};
+use super::{BEGIN_WRITE, Db, FOR_UPDATE, Pools, insert, push_any, push_list};
 use crate::store::bulk::Rows;
 use crate::store::{Birth, EnvKey, Result, Written};
 
@@ -126,31 +126,10 @@ pub(super) async fn insert_env(connection: &mut Connection, key: &EnvKey, birth:
 async fn apply(connection: &mut Connection, key: &EnvKey, decision: &Decision, now: Timestamp) -> Result<()> {
     delete(connection, key, decision, now).await?;
     upsert_deployments(connection, key, &decision.deployments).await?;
-    for row in &decision.neighbours {
-        sqlx::query("update deployments set row = $4 where tenant = $1 and env = $2 and id = $3")
-            .bind(key.tenant.as_str())
-            .bind(key.env.as_str())
-            .bind(row.id.to_string())
-            .bind(serde_json::to_string(row)?)
-            .execute(&mut *connection)
-            .await?;
-    }
+    update_neighbours(connection, key, &decision.neighbours).await?;
     insert_reports(connection, key, decision).await?;
     write_workflows(connection, key, decision).await?;
-    for (name, used) in &decision.keys {
-        sqlx::query(
-            "insert into idempotency_keys (tenant, env, key, body, deployment_id, created_at)
-             values ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(key.tenant.as_str())
-        .bind(key.env.as_str())
-        .bind(name)
-        .bind(&used.body)
-        .bind(used.deployment_id.to_string())
-        .bind(now.as_millis())
-        .execute(&mut *connection)
-        .await?;
-    }
+    insert_keys(connection, key, decision, now).await?;
     insert_events(connection, key, decision).await?;
     sqlx::query("update envs set head = $3, clock = $4, counts = $5 where tenant = $1 and env = $2")
         .bind(key.tenant.as_str())
@@ -271,30 +250,68 @@ async fn insert_reports(connection: &mut Connection, key: &EnvKey, decision: &De
     Ok(())
 }
 
-async fn write_workflows(connection: &mut Connection, key: &EnvKey, decision: &Decision) -> Result<()> {
-    for row in &decision.workflows {
-        let (tenant, env, id) = (key.tenant.as_str(), key.env.as_str(), row.id.as_str());
-        let Some(latest) = &row.latest else {
-            sqlx::query("delete from workflows where tenant = $1 and env = $2 and id = $3")
-                .bind(tenant)
-                .bind(env)
-                .bind(id)
-                .execute(&mut *connection)
-                .await?;
-            continue;
-        };
-        sqlx::query(
-            "insert into workflows (tenant, env, id, latest_at, row) values ($1, $2, $3, $4, $5)
-             on conflict (tenant, env, id) do update set latest_at = excluded.latest_at, row = excluded.row",
-        )
-        .bind(tenant)
-        .bind(env)
-        .bind(id)
-        .bind(latest.at.as_millis())
-        .bind(serde_json::to_string(row)?)
-        .execute(&mut *connection)
-        .await?;
+/// Rows that nothing was said of: only what they show has changed.
+async fn update_neighbours(
+    connection: &mut Connection,
+    key: &EnvKey,
+    neighbours: &[Arc<DeploymentRow>],
+) -> Result<()> {
+    if neighbours.is_empty() {
+        return Ok(());
     }
+    let mut list = Vec::with_capacity(neighbours.len());
+    for row in neighbours {
+        list.push((row.id.to_string(), serde_json::to_string(row)?));
+    }
+    let mut query = QueryBuilder::<Db>::new("update deployments set row = list.text from ");
+    push_list(&mut query, list);
+    query.push(" where deployments.tenant = ").push_bind(key.tenant.as_str().to_owned());
+    query.push(" and deployments.env = ").push_bind(key.env.as_str().to_owned());
+    query.push(" and deployments.id = list.id");
+    query.build().execute(connection).await?;
+    Ok(())
+}
+
+async fn write_workflows(connection: &mut Connection, key: &EnvKey, decision: &Decision) -> Result<()> {
+    let gone = decision.workflows.iter().filter(|row| row.latest.is_none());
+    let gone: Vec<String> = gone.map(|row| row.id.to_string()).collect();
+    if !gone.is_empty() {
+        let mut query = of_env("delete from workflows", key);
+        push_any(query.push(" and "), "id", gone);
+        query.build().execute(&mut *connection).await?;
+    }
+    let there = || decision.workflows.iter().filter_map(|row| Some((row, row.latest.as_ref()?)));
+    let encoded =
+        there().map(|(row, _)| serde_json::to_string(row)).collect::<serde_json::Result<Vec<_>>>()?;
+    if encoded.is_empty() {
+        return Ok(());
+    }
+    let rows = Rows::of(key)
+        .text("id", there().map(|(row, _)| row.id.to_string()))
+        .int("latest_at", there().map(|(_, latest)| latest.at.as_millis()))
+        .text("row", encoded.into_iter());
+    let conflict =
+        "on conflict (tenant, env, id) do update set latest_at = excluded.latest_at, row = excluded.row";
+    insert(connection, "workflows", rows, conflict).await?;
+    Ok(())
+}
+
+async fn insert_keys(
+    connection: &mut Connection,
+    key: &EnvKey,
+    decision: &Decision,
+    now: Timestamp,
+) -> Result<()> {
+    if decision.keys.is_empty() {
+        return Ok(());
+    }
+    let keys = || decision.keys.iter();
+    let rows = Rows::of(key)
+        .text("key", keys().map(|(name, _)| name.clone()))
+        .text("body", keys().map(|(_, used)| used.body.clone()))
+        .text("deployment_id", keys().map(|(_, used)| used.deployment_id.to_string()))
+        .int("created_at", keys().map(|_| now.as_millis()));
+    insert(connection, "idempotency_keys", rows, "").await?;
     Ok(())
 }
 
