@@ -37,7 +37,7 @@ impl Guess {
     /// The env as it is made, should it be new.
     pub fn birth(self, name: Option<&str>, epoch: Epoch, with_tenant: bool) -> Birth {
         let Self { tier, position } = self;
-        Birth { name: name.map(str::to_owned), tier, position, epoch, with_tenant }
+        Birth { name: name.map(|name| name.replace('\0', "\u{fffd}")), tier, position, epoch, with_tenant }
     }
 }
 

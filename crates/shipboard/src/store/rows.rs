@@ -187,8 +187,7 @@ pub(in crate::store) async fn silent(
     limit: usize,
 ) -> Result<Vec<(EnvKey, DeploymentId)>> {
     let mut query = QueryBuilder::<Db>::new("select tenant, env, id from deployments where ");
-    query.push("status in ('queued', 'waiting', 'running')");
-    query.push(" and last_heard_at < ").push_bind(before.as_millis());
+    query.push("active and last_heard_at < ").push_bind(before.as_millis());
     query.push(" and (status <> 'waiting' or last_heard_at < ").push_bind(waiting_before.as_millis());
     query.push(") order by last_heard_at limit ").push_bind(limit as i64);
     let found: Vec<(String, String, String)> = query.build_query_as().fetch_all(&pools.readers).await?;

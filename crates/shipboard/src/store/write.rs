@@ -199,6 +199,7 @@ async fn upsert_deployments(
         .text("source", rows().map(|row| row.source.clone()))
         .text("external_id", rows().map(|row| row.external_id.clone()))
         .text("status", rows().map(|row| row.status.as_str().to_owned()))
+        .bool("active", rows().map(|row| row.status.is_active()))
         .maybe_text("version", rows().map(|row| row.version.clone()))
         .maybe_text("actor", rows().map(|row| row.actor.clone()))
         .maybe_text("sha", rows().map(|row| row.commit.sha.as_ref().map(|sha| sha.to_lowercase())))
