@@ -10,3 +10,5 @@ create index deployments_active on deployments (tenant, env) where active;
 alter table envs set (fillfactor = 40);
 alter table workflows set (fillfactor = 70);
 alter table deployments set (fillfactor = 70);
+-- A row of some 2 KB is not worth compressing at each of its changes.
+alter table deployments set (toast_tuple_target = 4096);

@@ -6,6 +6,8 @@ pub(super) struct Asked {
     pub(super) workflow: String,
     pub(super) at: i64,
     pub(super) limit: i64,
+    /// Versions that are asked for.
+    pub(super) among: Vec<String>,
 }
 
 /// One column of the rows to write: all columns of an insert are as long as each other.

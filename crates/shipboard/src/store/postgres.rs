@@ -7,6 +7,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, FromRow, PgConnection, QueryBuilder};
 
@@ -100,7 +101,9 @@ impl Server {
     pub(super) async fn open(url: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let options = options(url)?;
         let pools = Pools::new(&options);
-        sqlx::migrate!("migrations/postgres").run(&pools.writer).await?;
+        if let Err(error) = sqlx::migrate!("migrations/postgres").run(&pools.writer).await {
+            return Err(why_not(&options, error).await);
+        }
         Ok(Self { options, pools: RwLock::new(pools) })
     }
 
@@ -124,6 +127,22 @@ impl Server {
     }
 }
 
+/// Why a database could not be opened: names the server, and never a password.
+async fn why_not(
+    options: &PgConnectOptions,
+    error: MigrateError,
+) -> Box<dyn std::error::Error + Send + Sync> {
+    let MigrateError::Execute(mut error) = error else { return error.into() };
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        // A pool tries until its time is over, and then says no more than that.
+        let asked = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+        if let Ok(Err(told)) = asked {
+            error = told;
+        }
+    }
+    format!("the database at {}:{}: {error}", options.get_host(), options.get_port()).into()
+}
+
 /// ` column is one of these`
 pub(super) fn push_any(query: &mut QueryBuilder<Db>, column: &str, values: Vec<String>) {
     query.push(column).push(" = any(").push_bind(values).push(")");
@@ -143,35 +162,71 @@ pub(super) fn push_list(query: &mut QueryBuilder<Db>, list: Vec<(String, String)
     query.push("::text[]) as list (id, text)");
 }
 
-/// Asks the same of many workflows, all at once.
+/// A query over one env's rows whose columns are one of these pairs. Each pair is looked up by itself, which
+/// `offset 0` sees to: joined, a planner that knows too little of the table reads all of the env.
+pub(super) fn of_pairs(
+    select: &str,
+    key: &EnvKey,
+    condition: &str,
+    [left, right]: [&str; 2],
+    pairs: Vec<(String, String)>,
+) -> QueryBuilder<Db> {
+    let (lefts, rights): (Vec<String>, Vec<String>) = pairs.into_iter().unzip();
+    let mut query = QueryBuilder::new("select found.* from unnest(");
+    query.push_bind(lefts).push("::text[], ").push_bind(rights).push("::text[]) as list (l, r)");
+    query.push(" cross join lateral (").push(select);
+    query.push(" where tenant = ").push_bind(key.tenant.as_str().to_owned());
+    query.push(" and env = ").push_bind(key.env.as_str().to_owned());
+    query.push(format!(" and {condition} {left} = list.l and {right} = list.r offset 0) as found"));
+    query
+}
+
+/// Asks the same of many workflows, all at once; where it asks for versions, of each of them.
 pub(super) async fn for_each<R>(
     connection: &mut PgConnection,
     key: &EnvKey,
     select: &str,
     asked: &[Asked],
-    among: &[String],
 ) -> sqlx::Result<Vec<R>>
 where
     R: for<'r> FromRow<'r, PgRow> + Send + Unpin,
 {
-    let select = select.replace(":among", "= any($6)");
+    let by_version = select.contains(":among");
+    let once = [String::new()];
+    let mut list = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (n, asked) in asked.iter().enumerate() {
+        for version in if by_version { &asked.among[..] } else { &once } {
+            list.0.push(n as i64);
+            list.1.push(asked.workflow.as_str());
+            list.2.push(asked.at);
+            list.3.push(asked.limit);
+            list.4.push(version.as_str());
+        }
+    }
+    if list.0.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names = [
+        (":among", "= asked.version"),
+        (":n", "asked.n"),
+        (":workflow", "asked.workflow"),
+        (":at", "asked.at"),
+        (":limit", "asked.most"),
+    ];
     let select =
-        [(":n", "asked.n"), (":workflow", "asked.workflow"), (":at", "asked.at"), (":limit", "asked.most")]
-            .into_iter()
-            .fold(select, |select, (name, column)| select.replace(name, column));
+        names.into_iter().fold(select.to_owned(), |select, (name, column)| select.replace(name, column));
     let sql = format!(
-        "select found.* from (select n - 1 as n, workflow, at, most
-             from unnest($3::text[], $4::bigint[], $5::bigint[]) with ordinality as list (workflow, at, most, n)
-         ) as asked cross join lateral ({select}) as found"
+        "select found.* from unnest($3::bigint[], $4::text[], $5::bigint[], $6::bigint[], $7::text[])
+             as asked (n, workflow, at, most, version) cross join lateral ({select}) as found"
     );
-    let list = |value: fn(&Asked) -> i64| asked.iter().map(value).collect::<Vec<_>>();
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(key.tenant.as_str())
         .bind(key.env.as_str())
-        .bind(asked.iter().map(|asked| asked.workflow.as_str()).collect::<Vec<_>>())
-        .bind(list(|asked| asked.at))
-        .bind(list(|asked| asked.limit))
-        .bind(among)
+        .bind(list.0)
+        .bind(list.1)
+        .bind(list.2)
+        .bind(list.3)
+        .bind(list.4)
         .fetch_all(connection)
         .await
 }

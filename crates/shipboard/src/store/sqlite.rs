@@ -97,13 +97,25 @@ pub(super) fn push_list(query: &mut QueryBuilder<Db>, list: Vec<(String, String)
     query.push_bind(serde_json::Value::from_iter(list).to_string()).push(")) as list");
 }
 
+/// A query over one env's rows whose columns are one of these pairs.
+pub(super) fn of_pairs(
+    select: &str,
+    key: &EnvKey,
+    condition: &str,
+    [left, right]: [&str; 2],
+    pairs: Vec<(String, String)>,
+) -> QueryBuilder<Db> {
+    let mut query = touched::of_env(select, key);
+    push_any_pair(&mut query, &format!(" and {condition} ({left}, {right})"), pairs);
+    query
+}
+
 /// Asks the same of many workflows, one after the other: there is no way to the database that would be long.
 pub(super) async fn for_each<R>(
     connection: &mut SqliteConnection,
     key: &EnvKey,
     select: &str,
     asked: &[Asked],
-    among: &[String],
 ) -> sqlx::Result<Vec<R>>
 where
     R: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
@@ -112,7 +124,6 @@ where
     let sql = [(":n", "$3"), (":workflow", "$4"), (":at", "$5"), (":limit", "$6")]
         .into_iter()
         .fold(select, |select, (name, parameter)| select.replace(name, parameter));
-    let among = serde_json::Value::from(among).to_string();
     let mut found = Vec::new();
     for (n, asked) in asked.iter().enumerate() {
         let query = sqlx::query_as(AssertSqlSafe(sql.as_str()))
@@ -122,7 +133,7 @@ where
             .bind(&asked.workflow)
             .bind(asked.at)
             .bind(asked.limit)
-            .bind(&among);
+            .bind(serde_json::Value::from(asked.among.as_slice()).to_string());
         found.extend(query.fetch_all(&mut *connection).await?);
     }
     Ok(found)

@@ -14,7 +14,7 @@ use shipboard_core::time::Timestamp;
 use shipboard_core::workflow::{Brief, EXPECTED_FROM, Link, RECENT};
 use sqlx::{Database, QueryBuilder};
 
-use super::{Db, for_each, push_any, push_any_pair};
+use super::{Db, for_each, of_pairs, push_any};
 use crate::store::bulk::Asked;
 use crate::store::{EnvKey, MAX_DELETED_AT_ONCE, Result, StoreError};
 
@@ -87,8 +87,7 @@ async fn load_identities(
         ("select source, external_id, id from deployments", false),
         ("select source, external_id, deployment_id from tombstones", true),
     ] {
-        let mut query = of_env(select, key);
-        push_any_pair(query.push(" and "), "(source, external_id)", identities.clone());
+        let mut query = of_pairs(select, key, "", ["source", "external_id"], identities.clone());
         let found: Vec<(String, String, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
         for (source, external_id, id) in found {
             let known = if is_tombstone { Known::Deleted } else { Known::As(parse(&id)?) };
@@ -171,8 +170,8 @@ async fn load_said(
     if asked.is_empty() {
         return Ok(());
     }
-    let mut query = of_env("select deployment_id, attempt, digest from reports", key);
-    push_any_pair(query.push(" and dated and "), "(deployment_id, digest)", asked);
+    let select = "select deployment_id, attempt, digest from reports";
+    let mut query = of_pairs(select, key, "dated and", ["deployment_id", "digest"], asked);
     let found: Vec<(String, i64, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
     for (id, attempt, digest) in found {
         state.said.insert((parse(&id)?, attempt as u32, digest));
@@ -203,8 +202,9 @@ struct Touched {
     low: BTreeMap<Slug, Timestamp>,
     /// Workflows whose chains may change. Signs of life alone change no row but their own.
     stirred: BTreeSet<Slug>,
-    /// Versions that the group may bring into a chain.
-    versions: BTreeSet<String>,
+    /// Versions that the group may bring into a chain: of each workflow, and of any.
+    versions: BTreeMap<Slug, BTreeSet<String>>,
+    versions_of_any: BTreeSet<String>,
     /// How many deployments the group touches, at most: of each workflow, and of any.
     deployments: BTreeMap<Slug, usize>,
     of_any: usize,
@@ -213,7 +213,13 @@ struct Touched {
 impl Touched {
     fn asked(&self, workflow: &Slug, low: Timestamp) -> Asked {
         let deployments = self.deployments.get(workflow).copied().unwrap_or(0) + self.of_any;
-        Asked { workflow: workflow.to_string(), at: low.as_millis(), limit: (RECENT + deployments) as i64 }
+        let versions = self.versions.get(workflow).into_iter().flatten().chain(&self.versions_of_any);
+        Asked {
+            workflow: workflow.to_string(),
+            at: low.as_millis(),
+            limit: (RECENT + deployments) as i64,
+            among: versions.cloned().collect(),
+        }
     }
 
     fn count(&mut self, workflow: &Slug) {
@@ -242,7 +248,6 @@ fn touched(requests: &[Request], state: &EnvState, now: Timestamp) -> Touched {
     for request in requests {
         match request {
             Request::Post { report, .. } | Request::Patch { report, .. } => {
-                touched.versions.extend(report.details.version.clone());
                 let at = believed(report.occurred_at, now);
                 let known = target(request, state).map(|(deployment, _)| deployment);
                 let known_workflow = known.map(|deployment| deployment.row.workflow_id.clone());
@@ -252,10 +257,16 @@ fn touched(requests: &[Request], state: &EnvState, now: Timestamp) -> Touched {
                     // It may be about what another request of this very group makes.
                     anywhere = Some(anywhere.map_or(at, |known: Timestamp| known.min(at)));
                     touched.of_any += 1;
+                    touched.versions_of_any.extend(report.details.version.clone());
                 }
                 for workflow in &workflows {
                     touched.lower(workflow, at);
                     touched.count(workflow);
+                    touched
+                        .versions
+                        .entry(workflow.clone())
+                        .or_default()
+                        .extend(report.details.version.clone());
                 }
                 // The moment of a sign of life counts too where the workflow is judged for another reason:
                 // it is kept after all if the same group takes its deployment for lost before it.
@@ -312,7 +323,7 @@ async fn load_workflows(
     let mut states: BTreeMap<Slug, WorkflowState> = BTreeMap::new();
     let mut slugs: Vec<&Slug> = touched.low.keys().collect();
     let mut asked: Vec<Asked> = touched.low.iter().map(|(slug, low)| touched.asked(slug, *low)).collect();
-    let rows: Vec<(i64, String)> = for_each(connection, key, ROW, &asked, &[]).await?;
+    let rows: Vec<(i64, String)> = for_each(connection, key, ROW, &asked).await?;
     let rows: BTreeMap<usize, String> = rows.into_iter().map(|(n, row)| (n as usize, row)).collect();
     for (n, slug) in slugs.iter().enumerate() {
         let row: Option<WorkflowRow> = rows.get(&n).map(|row| serde_json::from_str(row)).transpose()?;
@@ -328,32 +339,32 @@ async fn load_workflows(
     let mut found: Vec<WorkflowState> =
         slugs.iter().map(|slug| states.remove(slug).unwrap_or_default()).collect();
 
-    let mut versions: BTreeSet<String> = touched.versions.clone();
-    let before: Vec<Kept> = for_each(connection, key, BEFORE, &asked, &[]).await?;
+    let before: Vec<Kept> = for_each(connection, key, BEFORE, &asked).await?;
     for (n, row, success_at, removed) in before {
         found[n as usize].stretch.before = Some(link(&row, success_at, removed)?);
     }
-    let links: Vec<Kept> = for_each(connection, key, LINKS, &asked, &[]).await?;
+    let links: Vec<Kept> = for_each(connection, key, LINKS, &asked).await?;
     for (n, row, success_at, removed) in links {
         let link = link(&row, success_at, removed)?;
-        versions.extend(link.row.version.clone());
+        asked[n as usize].among.extend(link.row.version.clone());
         found[n as usize].stretch.links.push(link);
     }
-    if !versions.is_empty() {
-        let versions: Vec<String> = versions.into_iter().collect();
-        let seen: Vec<(i64, String)> = for_each(connection, key, SEEN, &asked, &versions).await?;
-        for (n, version) in seen {
-            found[n as usize].stretch.seen.insert(version);
-        }
+    for asked in &mut asked {
+        asked.among.sort();
+        asked.among.dedup();
+    }
+    let seen: Vec<(i64, String)> = for_each(connection, key, SEEN, &asked).await?;
+    for (n, version) in seen {
+        found[n as usize].stretch.seen.insert(version);
     }
     type Newest = (i64, i64, String, String, Option<String>);
-    let newest: Vec<Newest> = for_each(connection, key, NEWEST, &asked, &[]).await?;
+    let newest: Vec<Newest> = for_each(connection, key, NEWEST, &asked).await?;
     for (n, created_at, id, status, version) in newest {
         let status = Status::parse(&status).ok_or_else(|| unexpected("status", &status))?;
         let created_at = Timestamp::from_millis(created_at);
         found[n as usize].newest.push(Brief { created_at, id: parse(&id)?, status, version });
     }
-    let durations: Vec<(i64, i64)> = for_each(connection, key, DURATIONS, &asked, &[]).await?;
+    let durations: Vec<(i64, i64)> = for_each(connection, key, DURATIONS, &asked).await?;
     for (n, duration) in durations {
         found[n as usize].durations.push(duration);
     }
