@@ -31,7 +31,7 @@ lint: web ## Formatting, lints and types, of both languages
 	npm run --silent typecheck
 
 .PHONY: test-rust
-test-rust: web ## Tests of the core and the server
+test-rust: web servers ## Tests of the core and the server
 	$(CARGO_TEST) --workspace --locked
 
 .PHONY: test-web
@@ -71,3 +71,26 @@ chromium:
 	echo "make: installing Chromium from Debian's packages"; \
 	apt-get update -qq; \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null
+
+# The tests start their own, so none that is installed here begins to serve. Debian keeps such programs where only
+# root's PATH looks, and PostgreSQL's in no PATH at all.
+.PHONY: servers
+servers:
+	@PATH="$$PATH:/usr/local/sbin:/usr/sbin"; missing=(); \
+	for package in nats-server nginx caddy haproxy openssl; do \
+		command -v "$$package" >/dev/null || missing+=("$$package"); \
+	done; \
+	command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql); \
+	if [ "$${#missing[@]}" = 0 ]; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "make: the tests need servers to start: install Debian's packages $${missing[*]} (as root: apt-get install $${missing[*]})"; \
+		exit 1; \
+	fi; \
+	echo "make: installing $${missing[*]} from Debian's packages"; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [ ! -e "$$policy" ]; then \
+		trap 'rm -f "$$policy"' EXIT; \
+		printf '#!/bin/sh\nexit 101\n' >"$$policy"; chmod 755 "$$policy"; \
+	fi; \
+	apt-get update -qq; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null

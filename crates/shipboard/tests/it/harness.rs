@@ -289,7 +289,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    async fn open(request: reqwest::RequestBuilder) -> Self {
+    pub async fn open(request: reqwest::RequestBuilder) -> Self {
         let response = request.header("accept", "text/event-stream").send().await.unwrap();
         let status = response.status();
         Self { response, buffer: String::new(), blocks: VecDeque::new(), status }

@@ -15,6 +15,7 @@ mod import;
 mod limits;
 mod live;
 mod operations;
+mod proxies;
 mod refusals;
 mod rest;
 mod rooms;
