@@ -8,10 +8,10 @@ use shipboard_core::event::{Change, DeploymentRow, Event, WorkflowRow};
 use shipboard_core::id::{Epoch, EventId};
 use shipboard_core::report::StoredReport;
 use shipboard_core::time::Timestamp;
-use sqlx::QueryBuilder;
+use sqlx::{Executor as _, QueryBuilder};
 
 use super::touched::{of_env, parse};
-use super::{BEGIN_READ, Db, Pools, access, push_any_pair};
+use super::{BEGIN_READ, Db, Pools, WITHOUT_LIMIT, access, push_any_pair};
 use crate::store::{Audit, EnvKey, Result, Tail};
 
 pub(in crate::store) async fn tail(
@@ -116,6 +116,7 @@ pub(in crate::store) async fn trim(pools: &Pools, key: &EnvKey, before: Timestam
 
 pub(in crate::store) async fn audit(pools: &Pools, key: &EnvKey) -> Result<Option<Audit>> {
     let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    transaction.execute(WITHOUT_LIMIT).await?;
     let Some(env) = access::env_in(&mut transaction, key).await? else { return Ok(None) };
 
     let mut query = of_env("select deployment_id, report from reports", key);

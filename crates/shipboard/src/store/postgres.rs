@@ -7,9 +7,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, FromRow, PgConnection, QueryBuilder};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, FromRow, PgConnection, QueryBuilder};
 
 use super::EnvKey;
 use super::bulk::{Asked, Rows, Values};
@@ -19,18 +18,22 @@ const CONNECTIONS: u32 = 8;
 /// How long to wait for a connection: a 503 within 5 s is due.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What each connection asks the server for. A lock that is not given in time is refused, and whoever holds
-/// one without a word loses it: an instance that vanished must not keep an env from the others.
-/// None of our queries is worth a second process, and the order of rows within a list is the list's.
-const SETTINGS: [(&str, &str); 7] = [
-    ("max_parallel_workers_per_gather", "0"),
-    ("lock_timeout", "4s"),
-    ("statement_timeout", "60s"),
-    ("idle_in_transaction_session_timeout", "10s"),
+/// What each connection asks the server for: to notice soon who has vanished, and not to ponder over queries
+/// that are all small. Without parallel workers the rows of a list come in the list's order.
+const SETTINGS: [(&str, &str); 5] = [
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
+    ("max_parallel_workers_per_gather", "0"),
+    ("jit", "off"),
 ];
+/// Beside that, for writers: a lock that is not given in time is refused, and whoever holds one without a
+/// word loses it, since an instance that vanished must not keep an env from the others.
+const OF_WRITERS: [(&str, &str); 3] =
+    [("lock_timeout", "4s"), ("statement_timeout", "9s"), ("idle_in_transaction_session_timeout", "10s")];
+/// And for readers: the server gives up before we do, so that only a server that is silent is left.
+const OF_READERS: [(&str, &str); 2] =
+    [("statement_timeout", "3500ms"), ("idle_in_transaction_session_timeout", "10s")];
 
 /// The driver that the shared text is compiled against here.
 pub(super) type Db = sqlx::Postgres;
@@ -38,6 +41,9 @@ pub(super) type Db = sqlx::Postgres;
 pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// Begins a transaction whose reads all see the same state.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+/// Said first in a read that may take as long as it takes.
+pub(super) const WITHOUT_LIMIT: &str =
+    "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
 /// The first read of an env in a writing transaction locks its row.
 pub(super) const FOR_UPDATE: &str = " for update";
 
@@ -65,11 +71,11 @@ pub(super) struct Pools {
 impl Pools {
     /// Connects when the first is needed.
     fn new(options: &PgConnectOptions) -> Self {
-        let pool = || {
+        let pool = |settings: &[(&str, &str)]| {
             let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
-            pool.connect_lazy_with(options.clone())
+            pool.connect_lazy_with(options.clone().options(settings.iter().copied()))
         };
-        Self { generation: Arc::default(), writer: pool(), readers: pool() }
+        Self { generation: Arc::default(), writer: pool(&OF_WRITERS), readers: pool(&OF_READERS) }
     }
 
     fn is(&self, other: &Self) -> bool {
@@ -100,11 +106,16 @@ impl Server {
     /// Connects and migrates. Instances that start together wait for each other at the migrations' lock.
     pub(super) async fn open(url: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let options = options(url)?;
-        let pools = Pools::new(&options);
-        if let Err(error) = sqlx::migrate!("migrations/postgres").run(&pools.writer).await {
-            return Err(why_not(&options, error).await);
-        }
-        Ok(Self { options, pools: RwLock::new(pools) })
+        // On a connection of its own: a migration may take its time.
+        let connecting = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+        let connected = connecting.unwrap_or_else(|slow| Err(std::io::Error::from(slow).into()));
+        let mut connection = connected.map_err(|error| {
+            // Names the server, and never a password.
+            format!("the database at {}:{}: {error}", options.get_host(), options.get_port())
+        })?;
+        sqlx::migrate!("migrations/postgres").run(&mut connection).await?;
+        connection.close().await?;
+        Ok(Self { pools: RwLock::new(Pools::new(&options)), options })
     }
 
     /// The connections in use.
@@ -125,22 +136,6 @@ impl Server {
         let old = std::mem::replace(&mut *pools, Pools::new(&self.options));
         tokio::spawn(async move { old.close().await });
     }
-}
-
-/// Why a database could not be opened: names the server, and never a password.
-async fn why_not(
-    options: &PgConnectOptions,
-    error: MigrateError,
-) -> Box<dyn std::error::Error + Send + Sync> {
-    let MigrateError::Execute(mut error) = error else { return error.into() };
-    if matches!(error, sqlx::Error::PoolTimedOut) {
-        // A pool tries until its time is over, and then says no more than that.
-        let asked = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
-        if let Ok(Err(told)) = asked {
-            error = told;
-        }
-    }
-    format!("the database at {}:{}: {error}", options.get_host(), options.get_port()).into()
 }
 
 /// ` column is one of these`

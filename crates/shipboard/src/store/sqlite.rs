@@ -25,6 +25,8 @@ pub(super) type Db = sqlx::Sqlite;
 pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 /// Begins a transaction whose reads all see the same state.
 pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
+/// Said first in a read that may take as long as it takes, as any may here.
+pub(super) const WITHOUT_LIMIT: &str = "";
 /// The first read of an env in a writing transaction locks its row; here the whole database is locked.
 pub(super) const FOR_UPDATE: &str = "";
 /// Most parameters of one statement.
