@@ -26,6 +26,9 @@ const MAX_GROUP: usize = 1_000;
 const MAX_WAITING: usize = 1_024;
 /// Reports of nothing but progress go at most this often; those that come meanwhile are merged.
 const PROGRESS_PACE: Duration = Duration::from_millis(PROGRESS_PACE_MS as u64);
+/// A group of so many jobs is followed by a pause for more to come, which is short beside a transaction.
+const BUSY: usize = 8;
+const LINGER: Duration = Duration::from_millis(1);
 /// A writer with nothing to do for so long ends.
 const IDLE: Duration = Duration::from_secs(30);
 /// The same when the server is stopping: requests that are under way may still bring something.
@@ -161,6 +164,7 @@ impl Writers {
             held: Vec::new(),
             owed: BTreeSet::new(),
             due: None,
+            busy: false,
         };
         self.shared.tasks.spawn(writer.run());
         queue
@@ -177,6 +181,8 @@ struct Writer {
     owed: BTreeSet<DeploymentId>,
     /// When progress may go again; `None`: at once.
     due: Option<Instant>,
+    /// The last group was of many.
+    busy: bool,
 }
 
 impl Writer {
@@ -195,6 +201,11 @@ impl Writer {
                 () = tokio::time::sleep_until(wait) => if due.is_none() { self.jobs.close() },
                 () = stopping.cancelled(), if !stopping.is_cancelled() => {}
             }
+            if !taken.is_empty() && self.busy {
+                // Whoever was just answered is about to say the next thing. Without this, half of them would
+                // always come a moment too late, and wait for two transactions instead of one.
+                tokio::time::sleep(LINGER).await;
+            }
             let mut size = taken.iter().map(|job| job.requests.len()).sum::<usize>();
             while size < MAX_GROUP
                 && let Ok(job) = self.jobs.try_recv()
@@ -204,6 +215,7 @@ impl Writer {
             }
             let group = self.pace(taken);
             if !group.is_empty() {
+                self.busy = group.len() >= BUSY;
                 self.commit(group).await;
             }
         }

@@ -20,7 +20,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What each connection asks the server for: to notice soon who has vanished, and not to ponder over queries
 /// that are all small. Without parallel workers the rows of a list come in the list's order.
-const SETTINGS: [(&str, &str); 5] = [
+///
+/// Plans are made without regard to the values: in an env that has just filled, statistics are old, and the
+/// planner, believing that there is one row, takes "read all of the env" for the cheapest way.
+const SETTINGS: [(&str, &str); 6] = [
+    ("plan_cache_mode", "force_generic_plan"),
     ("tcp_keepalives_idle", "10"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
@@ -150,13 +154,6 @@ pub(super) fn push_any_pair(query: &mut QueryBuilder<Db>, columns: &str, pairs: 
     query.push_bind(right).push("::text[]))");
 }
 
-/// A table `list` of `id` and `text`
-pub(super) fn push_list(query: &mut QueryBuilder<Db>, list: Vec<(String, String)>) {
-    let (ids, texts): (Vec<String>, Vec<String>) = list.into_iter().unzip();
-    query.push("unnest(").push_bind(ids).push("::text[], ").push_bind(texts);
-    query.push("::text[]) as list (id, text)");
-}
-
 /// A query over one env's rows whose columns are one of these pairs. Each pair is looked up by itself, which
 /// `offset 0` sees to: joined, a planner that knows too little of the table reads all of the env.
 pub(super) fn of_pairs(
@@ -224,6 +221,23 @@ where
         .bind(list.4)
         .fetch_all(connection)
         .await
+}
+
+/// Sets a column of many rows of one env, by id.
+pub(super) async fn update(
+    connection: &mut PgConnection,
+    key: &EnvKey,
+    table: &str,
+    column: &str,
+    list: Vec<(String, String)>,
+) -> sqlx::Result<()> {
+    let (ids, texts): (Vec<String>, Vec<String>) = list.into_iter().unzip();
+    let sql = format!(
+        "update {table} set {column} = list.text from unnest($3::text[], $4::text[]) as list (id, text)
+         where tenant = $1 and env = $2 and {table}.id = list.id"
+    );
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(key.tenant.as_str()).bind(key.env.as_str());
+    query.bind(ids).bind(texts).execute(connection).await.map(drop)
 }
 
 /// Writes many rows. `conflict` is what to do with those that are there.

@@ -92,13 +92,6 @@ pub(super) fn push_any_pair(query: &mut QueryBuilder<Db>, columns: &str, pairs: 
     query.push_bind(serde_json::Value::from_iter(pairs).to_string()).push("))");
 }
 
-/// A table `list` of `id` and `text`
-pub(super) fn push_list(query: &mut QueryBuilder<Db>, list: Vec<(String, String)>) {
-    let list = list.into_iter().map(|(id, text)| serde_json::json!([id, text]));
-    query.push("(select value ->> 0 as id, value ->> 1 as text from json_each(");
-    query.push_bind(serde_json::Value::from_iter(list).to_string()).push(")) as list");
-}
-
 /// A query over one env's rows whose columns are one of these pairs.
 pub(super) fn of_pairs(
     select: &str,
@@ -139,6 +132,22 @@ where
         found.extend(query.fetch_all(&mut *connection).await?);
     }
     Ok(found)
+}
+
+/// Sets a column of many rows of one env, by id, one after the other.
+pub(super) async fn update(
+    connection: &mut SqliteConnection,
+    key: &EnvKey,
+    table: &str,
+    column: &str,
+    list: Vec<(String, String)>,
+) -> sqlx::Result<()> {
+    let sql = format!("update {table} set {column} = $4 where tenant = $1 and env = $2 and id = $3");
+    for (id, text) in list {
+        let query = sqlx::query(AssertSqlSafe(sql.as_str())).bind(key.tenant.as_str()).bind(key.env.as_str());
+        query.bind(id).bind(text).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Writes many rows. `conflict` is what to do with those that are there.

@@ -10,10 +10,10 @@ use shipboard_core::decide::{Decision, Deployment, EnvState, Outcome, Request, d
 use shipboard_core::event::DeploymentRow;
 use shipboard_core::id::{DeploymentId, Epoch, EventId};
 use shipboard_core::time::Timestamp;
-use sqlx::{Database, QueryBuilder};
+use sqlx::Database;
 
 use super::touched::{load, of_env, parse};
-use super::{BEGIN_WRITE, Db, FOR_UPDATE, Pools, insert, push_any, push_list};
+use super::{BEGIN_WRITE, Db, FOR_UPDATE, Pools, insert, push_any, update};
 use crate::store::bulk::Rows;
 use crate::store::{Birth, EnvKey, Result, Written};
 
@@ -264,12 +264,7 @@ async fn update_neighbours(
     for row in neighbours {
         list.push((row.id.to_string(), serde_json::to_string(row)?));
     }
-    let mut query = QueryBuilder::<Db>::new("update deployments set row = list.text from ");
-    push_list(&mut query, list);
-    query.push(" where deployments.tenant = ").push_bind(key.tenant.as_str().to_owned());
-    query.push(" and deployments.env = ").push_bind(key.env.as_str().to_owned());
-    query.push(" and deployments.id = list.id");
-    query.build().execute(connection).await?;
+    update(connection, key, "deployments", "row", list).await?;
     Ok(())
 }
 
