@@ -1,8 +1,16 @@
 //! Many instances, one truth: built binaries on one PostgreSQL, over each bus.
 
+mod bus;
+mod database;
+mod epochs;
+mod follow;
+mod instances;
+mod writers;
+
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::json;
 
 use crate::harness::{Mirror, Server, Stream, board};
@@ -78,4 +86,62 @@ async fn every_instance_shows_the_same_over_postgres() {
 #[tokio::test]
 async fn every_instance_shows_the_same_over_nats() {
     every_instance_shows_the_same(Over::Nats).await;
+}
+
+/// A deployment that is reported to one instance is followed on another, its log too.
+async fn details_and_log_are_followed_on_another_instance(over: Over) {
+    let cluster = Cluster::start(over, &[]);
+    let [told, shows, _] = &cluster.instances[..] else { panic!("three instances") };
+    let id = told.report(json!({"workflow": "web", "status": "running"})).await["id"].clone();
+    let id = id.as_str().unwrap();
+    let mut details = shows.stream(&board(&format!("/deployments/{id}/stream"))).await;
+    let mut log = shows.stream(&board(&format!("/deployments/{id}/logs/stream"))).await;
+    assert_eq!(details.next_of("snapshot").await.payload()["deployment"]["status"], "running");
+    assert_eq!(log.next_of("snapshot").await.payload()["text"], "");
+    let append = async |offset: usize, text: &str| {
+        let path = board(&format!("/deployments/{id}/logs?offset={offset}"));
+        let response = told.raw(Method::POST, &path).body(text.to_owned()).send().await.unwrap();
+        assert!(response.status().is_success());
+    };
+
+    append(0, "first\n").await;
+    assert_eq!(log.next_of("log.append").await.payload()["text"], "first\n");
+    append(6, "second\n").await;
+    let second = log.next_of("log.append").await;
+    assert_eq!((&second.payload()["offset"], &second.payload()["text"]), (&json!(6), &json!("second\n")));
+    told.update(id, json!({"step": {"name": "migrate", "status": "success"}})).await;
+    let mut step = details.next_of("deployment.upsert").await;
+    if step.payload()["entries"][0].is_null() {
+        // That it has a log is a change of the row.
+        assert_eq!(step.payload()["deployment"]["has_log"], true);
+        step = details.next_of("deployment.upsert").await;
+    }
+    assert_eq!(step.payload()["entries"][0]["step"]["name"], "migrate");
+    append(13, "the end\n").await;
+    told.update(id, json!({"status": "success"})).await;
+    let mut text = String::new();
+    loop {
+        let block = log.next_of("log.append").await;
+        text.push_str(block.payload()["text"].as_str().unwrap());
+        if block.payload()["done"] == true {
+            break;
+        }
+    }
+    assert_eq!(text, "the end\n", "that it has ended is told with the last of it");
+    let row = details.next_of("deployment.upsert").await.payload()["deployment"].clone();
+    assert_eq!(row, shows.get(&board(&format!("/deployments/{id}"))).await["deployment"]);
+    assert_eq!(told.delete(&board(&format!("/deployments/{id}"))).await, reqwest::StatusCode::NO_CONTENT);
+    for stream in [&mut details, &mut log] {
+        assert_eq!(stream.next_of("stream.end").await.payload()["reason"], "gone");
+    }
+}
+
+#[tokio::test]
+async fn details_and_log_are_followed_on_another_instance_over_postgres() {
+    details_and_log_are_followed_on_another_instance(Over::Postgres).await;
+}
+
+#[tokio::test]
+async fn details_and_log_are_followed_on_another_instance_over_nats() {
+    details_and_log_are_followed_on_another_instance(Over::Nats).await;
 }

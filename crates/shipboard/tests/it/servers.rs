@@ -52,6 +52,8 @@ start() {
   pg_ctl -D data -s -w -t 30 -o "-p $port" start && pid=$(head -n 1 data/postmaster.pid)
 }
 stop() { pg_ctl -D data -s -w -m fast stop; }
+keep() { stop && cp -r data kept && start; }
+put_back() { stop && rm -rf data && cp -r kept data && start; }
 destroy() { pg_ctl -D data -s -w -m immediate stop; }
 "#;
 
@@ -145,6 +147,16 @@ impl Service {
     /// Starts it again where it was, with what it had.
     pub fn restart(&mut self) {
         self.tell("start");
+    }
+
+    /// Keeps a copy of all it holds, as a backup of its files does: it is stopped for that.
+    pub fn keep(&mut self) {
+        self.tell("keep");
+    }
+
+    /// Puts back what was kept, and starts it.
+    pub fn put_back(&mut self) {
+        self.tell("put_back");
     }
 
     /// Stops it in the middle of whatever it does: connections stay, and nothing comes any more.
