@@ -34,6 +34,14 @@ lint: web ## Formatting, lints and types, of both languages
 test-rust: web servers ## Tests of the core and the server
 	$(CARGO_TEST) --workspace --locked
 
+# For how long, from which seed on, and on which database: make soak FOR=10m SEED=7 DATABASE=postgres
+FOR ?= 10m
+
+.PHONY: soak
+soak: web servers ## Let everything go wrong that may, for as long as FOR says
+	ORACLE_FOR='$(FOR)' ORACLE_SEED='$(SEED)' ORACLE_DATABASE='$(DATABASE)' \
+		cargo test --locked -p shipboard --lib -- --ignored --exact oracle::soak --nocapture
+
 .PHONY: test-web
 test-web: node_modules/.installed ## Tests of the client package and the web app
 	npm run --silent test
@@ -42,6 +50,16 @@ test-web: node_modules/.installed ## Tests of the client package and the web app
 test-browser: web chromium ## Tests in a real browser, against the real server
 	cargo build --locked -p shipboard
 	npm run --silent e2e --workspace web
+
+# Which figures; each alone: make bench FIGURES=hot-env
+FIGURES ?= hot-env bus latency head-row sqlite
+
+.PHONY: bench
+bench: build servers ## Measure what was built; bench/README.md says what and how
+	cargo build --release --locked -p shipboard-bench
+	@for figure in $(FIGURES); do \
+		echo; echo "== $$figure"; ./target/release/shipboard-bench "$$figure"; \
+	done
 
 .PHONY: generate
 generate: ## Write what is generated anew: the client's types and the shared vectors

@@ -115,6 +115,9 @@ pub struct EnvState {
     pub said: HashSet<(DeploymentId, u32, Digest)>,
     /// Every workflow of a deployment or report concerned.
     pub workflows: BTreeMap<Slug, WorkflowState>,
+    /// What the machine's clock says, by which progress is paced; `None`: what the receipt says. Receipts
+    /// stand still for as long as another machine's clock was ahead.
+    pub machine_time: Option<Timestamp>,
 }
 
 /// One request, as the writer hands it over.

@@ -276,6 +276,13 @@ pub struct StoredReport {
     pub dated: bool,
 }
 
+impl StoredReport {
+    /// The watchdog's: the deployment was silent for too long.
+    pub fn is_loss(&self) -> bool {
+        self.source == OWN_SOURCE && self.status == Some(Said::Status(Status::Lost))
+    }
+}
+
 /// A believable time of occurrence: the one sent, unless it lies before 2000 or too far ahead of receipt.
 pub fn believed(sent: Option<Timestamp>, received_at: Timestamp) -> Timestamp {
     match sent {

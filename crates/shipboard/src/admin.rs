@@ -19,7 +19,7 @@ use crate::{access, clock, envs};
 #[derive(Clone, Debug, Args)]
 pub struct DatabaseArgs {
     /// The database: sqlite:PATH or `postgres://USER:PASSWORD@HOST/NAME`
-    #[arg(long, env = "SHIPBOARD_DATABASE", default_value = "sqlite:shipboard.db")]
+    #[arg(long, env = "SHIPBOARD_DATABASE", hide_env_values = true, default_value = "sqlite:shipboard.db")]
     pub database: String,
 }
 

@@ -24,7 +24,9 @@ use crate::writer::Writers;
 use crate::{clock, http};
 
 /// How many beats share a heartbeat's period: readers are spread over them.
-const BEATS: usize = 16;
+pub(crate) const BEATS: usize = 16;
+/// How long the bus may take to leave.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long writers may take to finish what they have taken when the server stops.
 const LAST_WRITES: Duration = Duration::from_secs(10);
 
@@ -55,6 +57,10 @@ pub struct App {
     pub hearing: Arc<Hearing>,
     /// The database answered when last asked.
     pub database_ok: AtomicBool,
+    /// This machine's clock and the database's agreed when last asked.
+    pub clock_ok: AtomicBool,
+    /// Searches by text that may run at once: each reads all of an env.
+    pub searches: tokio::sync::Semaphore,
     beats: Vec<signal::Sender<u64>>,
 }
 
@@ -93,6 +99,40 @@ impl Drop for Permit {
 }
 
 impl App {
+    /// Puts together what is shared. Nothing runs yet.
+    pub(crate) fn new(
+        config: Config,
+        store: Store,
+        bus: Arc<dyn Bus>,
+        access: Access,
+        tasks: Tasks,
+        metrics: PrometheusHandle,
+    ) -> Arc<Self> {
+        let boards = Arc::new(Boards::new(store.clone(), bus.clone(), tasks.clone()));
+        let hearing = Arc::new(Hearing::new(clock::now()));
+        Arc::new(Self {
+            writers: Writers::new(store.clone(), boards.clone(), tasks.clone(), hearing.clone()),
+            hearing,
+            streams: Permits {
+                max: config.max_streams,
+                max_per_tenant: config.max_streams_per_tenant,
+                open: Mutex::default(),
+            },
+            draining: tokio_util::sync::CancellationToken::new(),
+            database_ok: AtomicBool::new(true),
+            clock_ok: AtomicBool::new(true),
+            searches: tokio::sync::Semaphore::new(SEARCHES),
+            beats: (0..BEATS).map(|_| signal::Sender::new(0)).collect(),
+            config,
+            store,
+            boards,
+            bus,
+            access,
+            tasks,
+            metrics,
+        })
+    }
+
     /// There is room for another stream of anybody's. Asked before anything else, it costs nothing.
     pub fn has_room(&self) -> bool {
         self.streams.open.lock().unwrap_or_else(PoisonError::into_inner).all < self.streams.max
@@ -114,6 +154,11 @@ impl App {
     pub fn heartbeat(&self) -> signal::Receiver<u64> {
         self.beats[clock::between(0, BEATS as u64) as usize].subscribe()
     }
+
+    /// Lets the readers of one of the beats, counted for ever, feel it.
+    pub(crate) fn beat(&self, beat: usize) {
+        self.beats[beat % BEATS].send_modify(|count| *count += 1);
+    }
 }
 
 /// A server that runs.
@@ -125,6 +170,7 @@ pub struct Running {
     pub ops_address: Option<SocketAddr>,
     /// What it runs on.
     pub app: Arc<App>,
+    bus_tasks: Tasks,
 }
 
 /// What may go wrong at the start.
@@ -132,7 +178,7 @@ pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Starts a server: opens the database, binds, and serves until [`Running::stop`].
 pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running, StartError> {
-    let store = Store::open(&config.database).await?;
+    let store = Store::open(&config.database.0).await?;
     let access = Access::new(store.clone(), &config).await?;
     let listener = TcpListener::bind(config.listen).await?;
     let ops = match config.ops_listen {
@@ -140,33 +186,15 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         None => None,
     };
     let tasks = Tasks::default();
-    let (bus, heard) = bus::start(&config.bus, &config.database, &tasks)?;
-    let boards = Arc::new(Boards::new(store.clone(), bus.clone(), tasks.clone()));
-    let hearing = Arc::new(Hearing::new(clock::now()));
-    let app = Arc::new(App {
-        writers: Writers::new(store.clone(), boards.clone(), tasks.clone(), hearing.clone()),
-        hearing,
-        streams: Permits {
-            max: config.max_streams,
-            max_per_tenant: config.max_streams_per_tenant,
-            open: Mutex::default(),
-        },
-        draining: tokio_util::sync::CancellationToken::new(),
-        database_ok: AtomicBool::new(true),
-        beats: (0..BEATS).map(|_| signal::Sender::new(0)).collect(),
-        config,
-        store,
-        boards,
-        bus,
-        access,
-        tasks,
-        metrics,
-    });
+    let bus_tasks = Tasks::default();
+    let (bus, heard) = bus::start(&config.bus, &config.database.0, &bus_tasks)?;
+    let app = App::new(config, store, bus, access, tasks, metrics);
     background(&app, heard);
     let running = Running {
         address: listener.local_addr()?,
         ops_address: ops.as_ref().map(TcpListener::local_addr).transpose()?,
         app: app.clone(),
+        bus_tasks,
     };
     http::serve(&app, listener, ops);
     Ok(running)
@@ -180,9 +208,13 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
             match heard {
                 Heard::Ring(ring) => hearing.boards.hear(ring),
                 Heard::Gap => {
-                    if let Err(error) = hearing.boards.check().await {
-                        tracing::debug!(%error, "the boards could not be compared yet");
-                    }
+                    // Aside: rings are heard meanwhile.
+                    let app = hearing.clone();
+                    hearing.tasks.spawn(async move {
+                        if let Err(error) = app.boards.check().await {
+                            tracing::debug!(%error, "the boards could not be compared yet");
+                        }
+                    });
                 }
             }
         }
@@ -191,7 +223,7 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
     let beating = app.clone();
     let mut beat = 0_usize;
     app.tasks.repeat(app.config.heartbeat / BEATS as u32, move || {
-        beating.beats[beat % BEATS].send_modify(|count| *count += 1);
+        beating.beat(beat);
         beat += 1;
         std::future::ready(())
     });
@@ -202,7 +234,7 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
         let day = 24 * 3_600 * 1_000;
         app.store.forget_keys(clock::now().plus_millis(-day)).await.map(drop)
     });
-    repeat(app, every(10), |app| async move {
+    repeat(app, every(60), |app| async move {
         let before = clock::now().plus_millis(-(app.config.keep_events.as_millis() as i64));
         for (tenant, _) in app.store.tenants().await? {
             for env in app.store.envs(&tenant).await? {
@@ -221,6 +253,11 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
         std::future::ready(())
     });
 }
+
+/// Most searches by text at once; fewer than the connections that requests read by.
+const SEARCHES: usize = 4;
+/// How far this machine's clock may be from the database's, in milliseconds.
+const MAX_SKEW_MS: i64 = 5_000;
 
 /// The newest events of an env that stay in the log, whatever their age.
 const KEEP_AT_LEAST: u64 = 10_000;
@@ -243,16 +280,27 @@ where
     });
 }
 
-/// Whether the database answers, by one probe alone; its coming and going is told once.
+/// Whether the database answers, and what time it has, by one probe alone; its coming and going is told once.
 async fn probe(app: Arc<App>) -> crate::store::Result<()> {
+    let asked = clock::now();
     let probed = app.store.ping().await;
     let ok = probed.is_ok();
     match (app.database_ok.swap(ok, Ordering::Relaxed), &probed) {
         (true, Err(error)) => tracing::error!(%error, "the database is not available"),
-        (false, Ok(())) => tracing::info!("the database is available again"),
+        (false, Ok(_)) => tracing::info!("the database is available again"),
         _ => {}
     }
-    probed
+    if let Some(theirs) = probed? {
+        // It was read at some moment between asking and hearing.
+        let (ahead, behind) = (asked.millis_since(theirs), theirs.millis_since(clock::now()));
+        let skew = ahead.max(0) - behind.max(0);
+        metrics::gauge!("shipboard_clock_skew_seconds").set(skew as f64 / 1_000.0);
+        let ok = skew.abs() <= MAX_SKEW_MS;
+        if app.clock_ok.swap(ok, Ordering::Relaxed) && !ok {
+            tracing::error!(skew, "this machine's clock is wrong: nothing is taken for lost by it");
+        }
+    }
+    Ok(())
 }
 
 impl Running {
@@ -270,6 +318,9 @@ impl Running {
         if !app.tasks.ended(LAST_WRITES).await {
             tracing::warn!("some requests were still under way when the server ended");
         }
+        // After the writers: what they committed last is told as well.
+        self.bus_tasks.stop();
+        self.bus_tasks.ended(LAST_WORDS).await;
         app.store.close().await;
     }
 }

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, DatabaseArgs, HookCommand, TenantCommand, TokenCommand};
 use crate::app::{self, Running, StartError};
-use crate::config::{Config, EXAMPLE, ServeArgs, Span};
+use crate::config::{Config, EXAMPLE, SecretUrl, ServeArgs, Span};
 use crate::demo::FleetArgs;
 use crate::report::ReportCommand;
 use crate::{check, clock, demo};
@@ -132,7 +132,7 @@ async fn demo(listen: SocketAddr, fleet: FleetArgs) -> Result<ExitCode, StartErr
     let directory = tempfile::tempdir()?;
     let args = ServeArgs {
         listen: Some(listen),
-        database: Some(format!("sqlite:{}", directory.path().join("demo.db").display())),
+        database: Some(SecretUrl(format!("sqlite:{}", directory.path().join("demo.db").display()))),
         lost_after: Some(Span(demo::LOST_AFTER)),
         drain: Some(Span(Duration::from_secs(1))),
         ..ServeArgs::default()
@@ -158,6 +158,11 @@ async fn demo(listen: SocketAddr, fleet: FleetArgs) -> Result<ExitCode, StartErr
 fn tell_what_happens() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // At a finer level the broker's address is told, and with it the password.
+    let filter = match "async_nats=info".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }
@@ -223,6 +228,7 @@ fn describe_metrics() {
         "shipboard_bus_lag_seconds",
         "Time from a commit elsewhere to its being heard here, by the clocks of both machines."
     );
+    gauge!("shipboard_clock_skew_seconds", "How far this machine's clock is ahead of the database's.");
     counter!("shipboard_database_reconnects_total", "Times that the database did not answer and was left.");
     counter!("shipboard_refused_total", "Requests refused, by reason.");
     counter!("shipboard_problems_total", "Requests answered with a problem, by status.");

@@ -38,6 +38,26 @@ impl TryFrom<String> for Span {
     }
 }
 
+/// A URL that may hold a password: not shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct SecretUrl(pub String);
+
+impl FromStr for SecretUrl {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = self.0.split_once(':').map_or("", |(scheme, _)| scheme);
+        write!(f, "{scheme}:…")
+    }
+}
+
 /// Who may do what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -59,12 +79,12 @@ pub struct ServeArgs {
     #[arg(long, env = "SHIPBOARD_OPS_LISTEN")]
     pub ops_listen: Option<SocketAddr>,
     /// The database: sqlite:PATH or `postgres://USER:PASSWORD@HOST/NAME` [default: sqlite:shipboard.db]
-    #[arg(long, env = "SHIPBOARD_DATABASE")]
-    pub database: Option<String>,
+    #[arg(long, env = "SHIPBOARD_DATABASE", hide_env_values = true)]
+    pub database: Option<SecretUrl>,
     /// How instances tell each other: local, postgres or `nats://HOST:PORT` [default: postgres with a
     /// database of PostgreSQL, else local]
-    #[arg(long, env = "SHIPBOARD_BUS")]
-    pub bus: Option<String>,
+    #[arg(long, env = "SHIPBOARD_BUS", hide_env_values = true)]
+    pub bus: Option<SecretUrl>,
     /// Who may do what [default: open on a loopback address as long as no token exists, else required]
     #[arg(long, env = "SHIPBOARD_AUTH")]
     pub auth: Option<AuthMode>,
@@ -114,19 +134,18 @@ pub enum BusConfig {
     /// Through the database.
     Postgres,
     /// Through NATS, at these URLs.
-    Nats(String),
+    Nats(SecretUrl),
 }
 
 impl BusConfig {
-    fn new(bus: Option<String>, is_postgres: bool) -> Result<Self, ConfigError> {
+    fn new(bus: Option<&SecretUrl>, is_postgres: bool) -> Result<Self, ConfigError> {
         let wrong = |what: &str| Err(ConfigError::Value(format!("--bus: {what}")));
-        match bus.as_deref() {
-            None if is_postgres => Ok(Self::Postgres),
+        match bus.map(|bus| bus.0.as_str()) {
+            None | Some("postgres") if is_postgres => Ok(Self::Postgres),
             None | Some("local") => Ok(Self::Local),
-            Some("postgres") if is_postgres => Ok(Self::Postgres),
             Some("postgres") => wrong("`postgres` needs a --database that begins with postgres://"),
             Some(url) if url.starts_with("nats://") || url.starts_with("tls://") => {
-                Ok(Self::Nats(url.to_owned()))
+                Ok(Self::Nats(SecretUrl(url.to_owned())))
             }
             // Not what was given: it may hold a password.
             Some(_) => wrong("must be local, postgres or nats://HOST:PORT"),
@@ -140,7 +159,7 @@ impl BusConfig {
 pub struct Config {
     pub listen: SocketAddr,
     pub ops_listen: Option<SocketAddr>,
-    pub database: String,
+    pub database: SecretUrl,
     pub bus: BusConfig,
     pub auth: Option<AuthMode>,
     pub public_url: Option<String>,
@@ -184,11 +203,11 @@ impl Config {
             };
         }
         let span = |span: Option<Span>, default: Duration| span.map_or(default, |span| span.0);
-        let database = take!(database).unwrap_or_else(|| "sqlite:shipboard.db".to_owned());
+        let database = take!(database).unwrap_or_else(|| SecretUrl("sqlite:shipboard.db".to_owned()));
         let config = Self {
             listen: take!(listen).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7700)),
             ops_listen: take!(ops_listen),
-            bus: BusConfig::new(take!(bus), is_postgres(&database))?,
+            bus: BusConfig::new(take!(bus).as_ref(), is_postgres(&database.0))?,
             database,
             auth: take!(auth),
             public_url: take!(public_url).map(|url| url.trim_end_matches('/').to_owned()),
@@ -313,6 +332,15 @@ mod tests {
             check(&format!("{flag} = \"101y\""), false);
             check(&format!("{flag} = \"99y\""), true);
         }
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let config =
+            file("database = \"postgres://u:geheim@db/x\"\nbus = \"nats://u:geheim@broker:4222\"").unwrap();
+        assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
+        let wrong = file("bus = \"amqp://u:geheim@broker\"").unwrap_err();
+        assert!(!format!("{wrong} {wrong:?}").contains("geheim"), "{wrong:?}");
     }
 
     #[test]

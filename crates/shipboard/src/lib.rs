@@ -14,6 +14,8 @@ pub mod envs;
 mod foreign;
 pub mod hooks;
 pub mod http;
+#[cfg(test)]
+mod oracle;
 pub mod report;
 #[cfg(test)]
 #[allow(dead_code, reason = "the other tests use the rest of it")]

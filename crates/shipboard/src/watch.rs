@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use shipboard_core::decide::Request;
-use shipboard_core::status::Status;
 use shipboard_core::time::Timestamp;
 
 use crate::app::App;
 use crate::clock;
-use crate::store::Result;
+use crate::store::{Result, StoreError};
 
 /// Most deployments judged at a time; the next look takes the next ones.
 const AT_ONCE: usize = 200;
@@ -43,13 +42,16 @@ impl Hearing {
 /// Looks once for deployments that have been silent for too long.
 pub async fn look(app: &Arc<App>) -> Result<()> {
     let looked = report_lost(app).await;
-    if looked.is_err() {
+    if matches!(looked, Err(StoreError::Unavailable(_))) {
         app.hearing.failed(clock::now());
     }
     looked
 }
 
 async fn report_lost(app: &Arc<App>) -> Result<()> {
+    if !app.clock_ok.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let now = clock::now();
     let never = Timestamp::from_millis(0);
     let since = |limit| app.hearing.silent_since(now, limit).unwrap_or(never);
@@ -59,14 +61,8 @@ async fn report_lost(app: &Arc<App>) -> Result<()> {
     }
     for (key, id) in app.store.silent(before, waiting_before, AT_ONCE).await? {
         let request = Request::Lose { id, silent_since: before };
-        match app.writers.write(&key, vec![request], None).await {
-            Ok(answer) => {
-                let lost = answer.rows.values().filter(|row| row.status == Status::Lost).count() as u64;
-                metrics::counter!("shipboard_lost_total").increment(lost);
-            }
-            Err(error) => {
-                tracing::warn!(env = %key, %id, %error, "could not report a deployment as lost");
-            }
+        if let Err(error) = app.writers.write(&key, vec![request], None).await {
+            tracing::warn!(env = %key, %id, %error, "could not report a deployment as lost");
         }
     }
     Ok(())

@@ -68,6 +68,8 @@ pub enum WriteError {
 struct Job {
     requests: Vec<Request>,
     birth: Option<Birth>,
+    /// Not begun later than this: whoever asked has been told that it failed, and may have said it elsewhere.
+    deadline: Instant,
     answer: oneshot::Sender<Result<Answer, WriteError>>,
 }
 
@@ -75,7 +77,7 @@ impl Job {
     /// Publishes progress that was held back. Nobody waits for the answer.
     fn settling(owed: BTreeSet<DeploymentId>) -> Self {
         let requests = owed.into_iter().map(|id| Request::Settle { id }).collect();
-        Self { requests, birth: None, answer: oneshot::channel().0 }
+        Self { requests, birth: None, deadline: Instant::now() + ANSWER_WITHIN, answer: oneshot::channel().0 }
     }
 
     /// Nothing but progress: it may wait to be merged with more of the kind.
@@ -135,17 +137,21 @@ impl Writers {
         birth: Option<Birth>,
     ) -> Result<Answer, WriteError> {
         let (answer, answered) = oneshot::channel();
-        let mut job = Job { requests, birth, answer };
-        // A writer that ends for want of work closes its queue first; the next one takes over.
-        loop {
-            match self.queue(key).send(job).await {
-                Ok(()) => break,
-                Err(refused) => job = refused.0,
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        let mut job = Job { requests, birth, deadline, answer };
+        let done = async {
+            // A writer that ends for want of work closes its queue first; the next one takes over.
+            loop {
+                match self.queue(key).send(job).await {
+                    Ok(()) => break,
+                    Err(refused) => job = refused.0,
+                }
             }
-        }
-        // Given up by whoever waits, not by the writer: it may yet be committed.
-        match tokio::time::timeout(ANSWER_WITHIN, answered).await {
-            Ok(answer) => answer.map_err(|_| WriteError::Stopping)?,
+            answered.await.map_err(|_| WriteError::Stopping)?
+        };
+        // Given up by whoever waits, not by the writer: if it was begun, it may yet be committed.
+        match tokio::time::timeout_at(deadline, done).await {
+            Ok(answer) => answer,
             Err(slow) => Err(Arc::new(StoreError::from(slow)).into()),
         }
     }
@@ -252,7 +258,12 @@ impl Writer {
         all
     }
 
-    async fn commit(&mut self, group: Vec<Job>) {
+    async fn commit(&mut self, mut group: Vec<Job>) {
+        let now = Instant::now();
+        group.retain(|job| now < job.deadline);
+        if group.is_empty() {
+            return;
+        }
         metrics::histogram!("shipboard_writer_group_size")
             .record(group.iter().map(|job| job.requests.len()).sum::<usize>() as f64);
         let requests: Vec<Request> = group.iter().flat_map(|job| job.requests.iter().cloned()).collect();
@@ -297,6 +308,8 @@ impl Writer {
         }
         let mut written = written.map_err(Arc::new)?.ok_or(WriteError::NoEnv)?;
         let events = std::mem::take(&mut written.decision.events);
+        let lost = written.decision.reports.iter().filter(|(_, report)| report.is_loss()).count();
+        metrics::counter!("shipboard_lost_total").increment(lost as u64);
         for event in &events {
             metrics::counter!("shipboard_events_total", "type" => event.change.type_name()).increment(1);
         }
@@ -326,7 +339,8 @@ impl Writer {
 }
 
 fn is_unavailable(error: &WriteError) -> bool {
-    matches!(error, WriteError::Store(error) if matches!(**error, StoreError::Unavailable(_)))
+    matches!(error, WriteError::Store(error)
+        if matches!(**error, StoreError::Unavailable(_) | StoreError::Busy(_)))
 }
 
 fn refuse(group: Vec<Job>, error: &WriteError) {

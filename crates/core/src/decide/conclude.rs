@@ -34,7 +34,12 @@ impl Work {
             neighbours.extend(changed.into_iter().map(|row| (row.id, row)));
         }
 
-        let mut numbering = Numbering { head: self.state.head, ts: self.now, events: Vec::new() };
+        let mut numbering = Numbering {
+            head: self.state.head,
+            ts: self.now,
+            machine_time: self.state.machine_time.unwrap_or(self.now),
+            events: Vec::new(),
+        };
         let mut counts = self.state.counts;
         for row in &self.deleted {
             // What the group itself made and deleted was never counted.
@@ -206,6 +211,7 @@ fn link_of(deployment: &Deployment) -> Link {
 struct Numbering {
     head: EventId,
     ts: Timestamp,
+    machine_time: Timestamp,
     events: Vec<Event>,
 }
 
@@ -235,12 +241,14 @@ fn publish(
             DeploymentRow { progress, ..(*deployment.row).clone() } == **before
         });
     if let Some(before) = before.filter(|_| only_progress) {
-        let due = deployment.state.progress_sent_at.plus_millis(PROGRESS_PACE_MS);
-        if now < due {
+        let (sent_at, machine_time) = (deployment.state.progress_sent_at, numbering.machine_time);
+        let due = sent_at.plus_millis(PROGRESS_PACE_MS);
+        // Sent in the future, by a clock that was ahead, says nothing of when.
+        if (sent_at..due).contains(&machine_time) {
             deployment.row = before.clone();
             return Some(due);
         }
-        deployment.state.progress_sent_at = now;
+        deployment.state.progress_sent_at = machine_time;
     }
     let row = Arc::make_mut(&mut deployment.row);
     row.updated_at = now;

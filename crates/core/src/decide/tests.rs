@@ -230,6 +230,20 @@ fn progress_that_comes_too_soon_is_held_back_and_published_when_it_is_due() {
 }
 
 #[test]
+fn progress_goes_on_while_receipts_stand_still_because_a_clock_was_ahead() {
+    let mut env = env(&["a running", "a 10%"]);
+    let machine = env.now.plus_millis(-600_000);
+    let mut told = |after: i64, percent: &str| {
+        env.model.machine_time = Some(machine.plus_millis(after));
+        let decision = env.take(&[env.patch("a", percent)]);
+        env.told(&decision)
+    };
+    assert_eq!(told(0, "20%"), ["progress a 20.0"], "that the last went in the future holds nothing back");
+    assert_eq!(told(100, "30%"), [""; 0]);
+    assert_eq!(told(250, "40%"), ["progress a 40.0"]);
+}
+
+#[test]
 fn a_status_takes_waiting_progress_along() {
     let mut env = env(&["a queued"]);
     let requests = [env.patch("a", "40%"), env.patch("a", "running")];

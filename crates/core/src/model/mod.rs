@@ -33,6 +33,8 @@ pub(crate) struct Model {
     keys: HashMap<String, KeyUse>,
     workflows: BTreeMap<Slug, Arc<WorkflowRow>>,
     log: Vec<Event>,
+    /// What the machine's clock says, if it is not what receipts say.
+    pub(crate) machine_time: Option<Timestamp>,
 }
 
 /// Who a report is about, as a post names it.
@@ -81,7 +83,12 @@ impl Model {
 
     /// The part of the env that these requests touch.
     fn load(&self, requests: &[Request], now: Timestamp) -> EnvState {
-        let mut state = EnvState { head: self.head, counts: self.counts, ..EnvState::default() };
+        let mut state = EnvState {
+            head: self.head,
+            counts: self.counts,
+            machine_time: self.machine_time,
+            ..EnvState::default()
+        };
         // Per workflow: the earliest moment the group tells of it. Nothing before it can change.
         let mut low: BTreeMap<Slug, Timestamp> = BTreeMap::new();
         let mut lower = |workflow: &Slug, at: Timestamp| {

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 
 /// An env of the workflow `web` (or what a report names with `of:`), at a moment.
 pub(crate) struct Scenario {
-    model: Model,
+    pub(crate) model: Model,
     pub(crate) now: Timestamp,
     serial: u64,
 }

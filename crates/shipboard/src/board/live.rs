@@ -14,15 +14,15 @@ use super::state::{Hold, State};
 use super::{Cursor, Next, Opened, encode, log};
 use crate::bus::Following;
 use crate::clock;
-use crate::store::{EnvKey, Result, Store, StoreError, Tail};
+use crate::store::{EnvKey, Head, Result, Store, StoreError, Tail};
 use crate::tasks::Tasks;
 
-/// How long a board stays loaded after its last reader has left.
-const KEEP: Duration = Duration::from_mins(1);
-/// Most events read from the log at a time when catching up.
-const CATCH_UP: usize = 2_000;
+/// How long a board stays loaded after its last reader has left; tests want to see it go.
+const KEEP: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_mins(1) };
+/// Most events read from the log at a time when catching up; few where tests want many reads.
+const CATCH_UP: usize = if cfg!(test) { 8 } else { 2_000 };
 /// Most transactions handed to a reader at a time; it comes back for more.
-const READ_AT_ONCE: usize = 64;
+const READ_AT_ONCE: usize = if cfg!(test) { 4 } else { 64 };
 /// No further transaction is handed over beyond this many bytes: what a slow reader holds is its own cost.
 const READ_BYTES: usize = 128 * 1024;
 /// Most limits that a snapshot is kept encoded for.
@@ -43,6 +43,10 @@ pub struct LiveBoard {
     pub(super) logs: log::Logs,
     /// It is going to catch up: what is heard until it begins needs no further round.
     catching_up: AtomicBool,
+    /// How often it has begun to compare itself with the database, and how often it could not be loaded:
+    /// who waits for `loading` sees by them whether somebody else has just done it.
+    comparisons: AtomicUsize,
+    failed_loads: AtomicUsize,
     _following: Option<Following>,
 }
 
@@ -109,6 +113,8 @@ impl LiveBoard {
             readers: AtomicUsize::new(0),
             logs: log::Logs::default(),
             catching_up: AtomicBool::new(false),
+            comparisons: AtomicUsize::new(0),
+            failed_loads: AtomicUsize::new(0),
             _following: following,
         }
     }
@@ -136,12 +142,16 @@ impl LiveBoard {
     }
 
     /// It differs from what the database has; `None`: the env is not there.
-    pub(super) fn differs(&self, position: Option<&(Epoch, EventId)>) -> bool {
+    pub(super) fn differs(&self, head: Option<&Head>) -> bool {
         let state = self.state();
         state.loaded
-            && match position {
-                Some((epoch, head)) => {
-                    state.behind || state.epoch != *epoch || state.board.event_id() != *head
+            && match head {
+                Some(head) => {
+                    state.behind
+                        || state.board.is_short()
+                        || state.epoch != head.epoch
+                        || state.board.event_id() != head.event_id
+                        || state.ts.zip(head.ts).is_some_and(|(own, theirs)| own != theirs)
                 }
                 None => !state.unborn,
             }
@@ -157,27 +167,47 @@ impl LiveBoard {
         if self.state().loaded {
             return Ok(());
         }
+        let failed = self.failed_loads.load(Ordering::Acquire);
         let _one = self.loading.lock().await;
         if self.state().loaded {
             return Ok(());
         }
-        self.read_anew().await?;
-        self.catch_up_locked().await
+        if self.failed_loads.load(Ordering::Acquire) != failed {
+            // Whoever waited in the same line need not find out for themselves, one after the other.
+            return Err(StoreError::Unavailable("the board could not be loaded just now".into()));
+        }
+        let loaded = match self.read_anew().await {
+            Ok(()) => self.catch_up_locked().await,
+            failed => failed,
+        };
+        if loaded.is_err() {
+            self.failed_loads.fetch_add(1, Ordering::Release);
+        }
+        loaded
     }
 
     /// Reads the whole board and begins a new generation: every reader gets a new snapshot. Whoever
     /// calls it holds `loading`.
     async fn read_anew(&self) -> Result<()> {
-        let load = self.store.load_board(&self.key).await?;
-        metrics::counter!("shipboard_board_loads_total").increment(1);
-        self.state().begin_anew(load.epoch, load.loaded);
-        self.wake();
-        Ok(())
+        for _ in 0..MAX_TRIES {
+            let load = self.store.load_board(&self.key).await?;
+            metrics::counter!("shipboard_board_loads_total").increment(1);
+            let mut state = self.state();
+            // Fed beyond it meanwhile: its readers have seen more, and are not taken back.
+            if !state.is_beyond(&load) {
+                state.begin_anew(load);
+                drop(state);
+                self.wake();
+                return Ok(());
+            }
+        }
+        Err(StoreError::Raced)
     }
 
     /// Takes a committed transaction. True: it could not be used, and the board must catch up.
     pub(super) fn offer(&self, epoch: &Epoch, events: Vec<Event>) -> bool {
-        let Some(first) = events.first().map(|event| event.event_id) else { return false };
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return false };
+        let (first, last, ts) = (first.event_id, last.event_id, last.ts);
         let mut state = self.state();
         let head = state.board.event_id();
         if state.unborn && state.epoch == *epoch {
@@ -195,7 +225,10 @@ impl LiveBoard {
             self.wake();
             return short;
         }
-        false
+        if state.has_another(last, ts) {
+            (state.forked, state.behind) = (true, true);
+        }
+        state.forked
     }
 
     /// Brings the board to the database's head: the log after its own position, or all of it anew.
@@ -221,11 +254,13 @@ impl LiveBoard {
     }
 
     async fn catch_up_locked(&self) -> Result<()> {
+        self.comparisons.fetch_add(1, Ordering::Release);
         loop {
-            let (epoch, head, unborn, short) = {
+            let (epoch, head, ts, unborn, short, forked) = {
                 let mut state = self.state();
                 state.behind = false;
-                (state.epoch.clone(), state.board.event_id(), state.unborn, state.board.is_short())
+                let (head, short) = (state.board.event_id(), state.board.is_short());
+                (state.epoch.clone(), head, state.ts, state.unborn, short, state.forked)
             };
             if short {
                 self.refill().await?;
@@ -233,18 +268,24 @@ impl LiveBoard {
             }
             if unborn {
                 let heads = self.store.heads(std::slice::from_ref(&self.key)).await?;
-                let Some((_, born, _)) = heads.first() else { return Ok(()) };
-                if *born != epoch {
+                let Some((_, born)) = heads.first() else { return Ok(()) };
+                if born.epoch != epoch {
                     self.read_anew().await?;
                     continue;
                 }
                 self.state().unborn = false;
             }
-            match self.store.tail(&self.key, &epoch, head, CATCH_UP).await? {
+            let tail = if forked {
+                Tail::Back
+            } else {
+                self.store.tail(&self.key, &epoch, head, ts, CATCH_UP).await?
+            };
+            match tail {
                 Tail::Gap => self.read_anew().await?,
                 Tail::Back => {
                     // What clients hold of this epoch did not happen: in another one they let go of it.
-                    let renewed = self.store.renew_epoch(&self.key, &epoch, head, &clock::epoch()).await?;
+                    let (any, next) = (EventId(u64::MAX), clock::epoch());
+                    let renewed = self.store.renew_epoch(&self.key, &epoch, any, &next).await?;
                     if renewed {
                         tracing::warn!(env = %self.key, "the database went back in time: a new epoch begins");
                     }
@@ -283,13 +324,19 @@ impl LiveBoard {
     }
 
     /// Everything a client with this position may be given is at least that new, if the database is.
-    /// An id of another epoch, or beyond the database's own head, asks for nothing.
+    /// An id beyond the database's own head, or of an epoch that is not the database's, asks for nothing.
     pub async fn reach(&self, epoch: &Epoch, event_id: EventId) -> Result<()> {
-        let behind = {
+        let may_be_behind = {
             let state = self.state();
-            state.epoch == *epoch && state.board.event_id() < event_id
+            state.epoch != *epoch || state.board.event_id() < event_id
         };
-        if behind { self.catch_up().await } else { Ok(()) }
+        if !may_be_behind {
+            return Ok(());
+        }
+        let begun = self.comparisons.load(Ordering::Acquire);
+        let _one = self.loading.lock().await;
+        // However many come with ids that are not known here, they are looked for once.
+        if self.comparisons.load(Ordering::Acquire) == begun { self.catch_up_locked().await } else { Ok(()) }
     }
 
     /// A snapshot of the deployments scope.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use shipboard_core::event::LogAppend;
-use shipboard_core::id::DeploymentId;
+use shipboard_core::id::{DeploymentId, Epoch};
 
 use super::{LiveBoard, Opened, encode};
 use crate::clock;
@@ -27,6 +27,7 @@ pub(super) struct Logs {
 /// A piece of a log, encoded.
 #[derive(Clone, Debug)]
 struct Piece {
+    epoch: Epoch,
     id: DeploymentId,
     from: u64,
     to: u64,
@@ -101,9 +102,9 @@ impl LiveBoard {
         if ids.is_empty() {
             return Ok(());
         }
-        let asked: Vec<_> = ids.iter().map(|id| (self.key.clone(), *id)).collect();
-        let lengths = self.store.log_lengths(&asked).await?;
-        ids.into_iter().zip(lengths).for_each(|(id, length)| self.log_grew(id, length));
+        for (id, length) in self.store.log_lengths(&self.key, &ids).await? {
+            self.log_grew(id, length);
+        }
         Ok(())
     }
 
@@ -118,6 +119,8 @@ impl LiveBoard {
             return Ok(None);
         };
         let Some(done) = self.is_done(id) else { return Ok(None) };
+        // A restored log may be shorter than what was known of it.
+        self.logs.lengths().entry(id).and_modify(|(_, known)| *known = part.length);
         // A snapshot that begins in the middle of a letter begins behind it.
         let skipped = part.bytes.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
         // Only where it is we who chose where it begins.
@@ -132,8 +135,18 @@ impl LiveBoard {
         Ok(Some((Opened { frames: vec![head, shared], cursor, epoch }, offset + text.len() as u64, done)))
     }
 
-    /// What is next of a log for a reader at `offset` that was told `told_done`.
-    pub async fn log_after(&self, id: DeploymentId, offset: u64, told_done: bool) -> Result<Option<LogNext>> {
+    /// What is next of a log for a reader at `offset` that was told `told_done`. `None`: it is not held, or not
+    /// in this epoch any more; in another one the log may be another, too.
+    pub async fn log_after(
+        &self,
+        epoch: &Epoch,
+        id: DeploymentId,
+        offset: u64,
+        told_done: bool,
+    ) -> Result<Option<LogNext>> {
+        if self.position().0 != *epoch {
+            return Ok(None);
+        }
         let Some(ended) = self.is_done(id) else { return Ok(None) };
         let known = self.logs.lengths().get(&id).map_or(0, |(_, length)| *length);
         if known <= offset && ended == told_done {
@@ -141,7 +154,8 @@ impl LiveBoard {
         }
         let mut last = self.logs.last.lock().await;
         let shared = last.as_ref().filter(|piece| {
-            piece.id == id && piece.from == offset && piece.ended == ended && piece.length >= known
+            (&piece.epoch, piece.id, piece.from, piece.ended) == (epoch, id, offset, ended)
+                && piece.length >= known
         });
         if let Some(piece) = shared {
             return Ok(Some(piece.next()));
@@ -158,10 +172,13 @@ impl LiveBoard {
             return Ok(Some(LogNext { frame: None, offset, done }));
         }
         let to = offset + text.len() as u64;
-        let (epoch, cursor) = self.position();
+        let (now_in, cursor) = self.position();
+        if now_in != *epoch {
+            return Ok(None);
+        }
         let append = LogAppend { id, offset, text, done };
-        let frame = encode::log_append(&self.key, &epoch, cursor.event_id, clock::now(), &append);
-        let piece = Piece { id, from: offset, to, length: part.length, ended, done, frame };
+        let frame = encode::log_append(&self.key, epoch, cursor.event_id, clock::now(), &append);
+        let piece = Piece { epoch: now_in, id, from: offset, to, length: part.length, ended, done, frame };
         let next = piece.next();
         *last = Some(piece);
         Ok(Some(next))

@@ -22,7 +22,7 @@ use shipboard_core::event::Event;
 use shipboard_core::id::{Epoch, EventId};
 
 use crate::bus::{Bus, Ring};
-use crate::store::{EnvKey, Result, Store};
+use crate::store::{EnvKey, Head, Result, Store};
 use crate::tasks::Tasks;
 
 /// Most boards brought on at a time.
@@ -34,7 +34,7 @@ pub struct Boards {
     store: Store,
     bus: Arc<dyn Bus>,
     tasks: Tasks,
-    boards: Mutex<HashMap<EnvKey, Arc<LiveBoard>>>,
+    loaded: Mutex<HashMap<EnvKey, Arc<LiveBoard>>>,
 }
 
 /// What a reader has: a life of the board, and the last event it was given.
@@ -81,11 +81,11 @@ pub struct Opened {
 impl Boards {
     /// No boards yet.
     pub fn new(store: Store, bus: Arc<dyn Bus>, tasks: Tasks) -> Self {
-        Self { store, bus, tasks, boards: Mutex::default() }
+        Self { store, bus, tasks, loaded: Mutex::default() }
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<EnvKey, Arc<LiveBoard>>> {
-        self.boards.lock().unwrap_or_else(PoisonError::into_inner)
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The board of an env, loaded. However many ask at once, it is read once.
@@ -163,13 +163,7 @@ impl Boards {
             return Ok(());
         }
         let keys: Vec<EnvKey> = boards.iter().map(|board| board.key.clone()).collect();
-        let heads: HashMap<EnvKey, (Epoch, EventId)> = self
-            .store
-            .heads(&keys)
-            .await?
-            .into_iter()
-            .map(|(key, epoch, head)| (key, (epoch, head)))
-            .collect();
+        let heads: HashMap<EnvKey, Head> = self.store.heads(&keys).await?.into_iter().collect();
         metrics::counter!("shipboard_head_checks_total").increment(1);
         let brought_on = boards.into_iter().map(|board| {
             let differs = board.differs(heads.get(&board.key));

@@ -8,11 +8,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use shipboard_core::event::{Change, Event};
 use shipboard_core::id::{DeploymentId, EventId};
+use shipboard_core::time::Timestamp;
 
 /// Most bytes of frames and events a ring holds, whatever its readers would like.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Most transactions a ring holds.
-const MAX_TRANSACTIONS: usize = 4_096;
+/// Most transactions a ring holds; few where tests want readers to fall off.
+const MAX_TRANSACTIONS: usize = if cfg!(test) { 12 } else { 4_096 };
 
 /// One event as readers of single deployments get it.
 #[derive(Debug)]
@@ -87,6 +88,12 @@ impl Ring {
             Ok(index) => After::Transactions(self.transactions.range(index..)),
             Err(_) => After::FellOff,
         }
+    }
+
+    /// When the transaction with this last event was, if it is here.
+    pub(super) fn ended_at(&self, last: EventId) -> Option<Timestamp> {
+        let index = self.transactions.binary_search_by_key(&last, |transaction| transaction.last).ok()?;
+        self.transactions[index].parts.last().map(|part| part.event.ts)
     }
 
     /// Every event after `event_id`, or `None` where the ring does not reach back so far.

@@ -8,13 +8,15 @@ use bytes::Bytes;
 use shipboard_core::board::{Board, Loaded};
 use shipboard_core::event::{Change, DeploymentRow, Event, TimelineEntry};
 use shipboard_core::id::{DeploymentId, Epoch, EventId};
+use shipboard_core::time::Timestamp;
 
 use super::ring::Ring;
 use super::{Cursor, encode};
 use crate::clock;
-use crate::store::{DeploymentRead, EnvKey, MAX_TIMELINE};
+use crate::store::{BoardLoad, DeploymentRead, EnvKey, MAX_TIMELINE};
 
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state among others")]
 pub(super) struct State {
     pub(super) loaded: bool,
     /// The board was told of events before it was loaded, or could not use them.
@@ -23,6 +25,10 @@ pub(super) struct State {
     /// Nobody has reported to the env yet; the epoch is this instance's own proposal.
     pub(super) unborn: bool,
     pub(super) generation: u64,
+    /// What was committed has ids that the board has other events under.
+    pub(super) forked: bool,
+    /// When the board's last event was.
+    pub(super) ts: Option<Timestamp>,
     pub(super) board: Board,
     pub(super) ring: Ring,
     pub(super) details: HashMap<DeploymentId, Detail>,
@@ -97,6 +103,8 @@ impl State {
             epoch: clock::epoch(),
             unborn: true,
             generation: 0,
+            forked: false,
+            ts: None,
             board: Board::new(Loaded::default()),
             ring: Ring::default(),
             details: HashMap::new(),
@@ -105,8 +113,17 @@ impl State {
         }
     }
 
+    /// The board has come further, in the same epoch, than what was read.
+    pub(super) fn is_beyond(&self, load: &BoardLoad) -> bool {
+        self.loaded
+            && load.epoch.as_ref() == Some(&self.epoch)
+            && load.loaded.event_id < self.board.event_id()
+    }
+
     /// Begins a new life of the board: every reader gets a new snapshot.
-    pub(super) fn begin_anew(&mut self, epoch: Option<Epoch>, loaded: Loaded) {
+    pub(super) fn begin_anew(&mut self, load: BoardLoad) {
+        let BoardLoad { epoch, loaded, ts } = load;
+        (self.ts, self.forked) = (ts, false);
         let is_unborn = epoch.is_none();
         match epoch {
             Some(epoch) => self.epoch = epoch,
@@ -126,6 +143,7 @@ impl State {
 
     /// Applies one transaction that follows the head.
     pub(super) fn apply(&mut self, key: &EnvKey, events: Vec<Event>) {
+        self.ts = events.last().map(|event| event.ts).or(self.ts);
         for event in &events {
             self.board.apply(event);
             let concerned = match &event.change {
@@ -178,6 +196,14 @@ impl State {
         self.board = board;
         self.snapshots.clear();
         true
+    }
+
+    /// What is known to have ended with this event, and is not newer than the board, is not what the board
+    /// has there: the database went back in time, and forward again.
+    pub(super) fn has_another(&self, last: EventId, ts: Timestamp) -> bool {
+        let head = self.board.event_id();
+        let here = if last == head { self.ts } else { self.ring.ended_at(last) };
+        last > head || here.is_some_and(|here| here != ts)
     }
 
     pub(super) fn cursor(&self) -> Cursor {

@@ -6,7 +6,7 @@
 
 mod local;
 mod nats;
-mod outbox;
+pub(crate) mod outbox;
 mod postgres;
 
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub trait Bus: std::fmt::Debug + Send + Sync {
 
 /// A subscription to one env's rings; it ends when dropped.
 #[derive(Debug)]
-pub struct Following(tokio::task::AbortHandle);
+pub struct Following(pub(crate) tokio::task::AbortHandle);
 
 impl Drop for Following {
     fn drop(&mut self) {
@@ -79,17 +79,20 @@ impl Drop for Following {
     }
 }
 
+/// A bus, and what it brings.
+type Started = (Arc<dyn Bus>, mpsc::Receiver<Heard>);
+
 /// Starts the bus that was asked for. It connects by itself, now and whenever it has to.
 pub fn start(
     config: &BusConfig,
     database: &str,
     tasks: &Tasks,
-) -> Result<(Arc<dyn Bus>, mpsc::Receiver<Heard>), Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Started, Box<dyn std::error::Error + Send + Sync>> {
     let (ear, heard) = mpsc::channel(MAX_HEARD);
     let bus: Arc<dyn Bus> = match config {
         BusConfig::Local => Arc::new(local::Local),
         BusConfig::Postgres => Arc::new(postgres::Postgres::start(database, tasks, ear)?),
-        BusConfig::Nats(url) => Arc::new(nats::Nats::start(url, tasks, ear)?),
+        BusConfig::Nats(url) => Arc::new(nats::Nats::start(&url.0, tasks, ear)?),
     };
     Ok((bus, heard))
 }
@@ -97,7 +100,7 @@ pub fn start(
 /// Passes on what a bus brought, unless too much waits already.
 fn hear(ear: &Ear, heard: Heard) {
     if let Heard::Ring(ring) = &heard {
-        let lag = crate::clock::now().as_millis() - ring.ts.as_millis();
+        let lag = crate::clock::now().as_millis().saturating_sub(ring.ts.as_millis());
         metrics::histogram!("shipboard_bus_lag_seconds").record(lag.max(0) as f64 / 1_000.0);
         metrics::counter!("shipboard_bus_rings_total", "direction" => "heard").increment(1);
     }
@@ -107,10 +110,16 @@ fn hear(ear: &Ear, heard: Heard) {
 }
 
 /// Tells metrics and the log whether the bus is there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Link(std::sync::atomic::AtomicBool);
 
 impl Link {
+    /// Not there yet.
+    fn new() -> Self {
+        metrics::gauge!("shipboard_bus_connected").set(0.0);
+        Self(std::sync::atomic::AtomicBool::new(false))
+    }
+
     fn is_up(&self) -> bool {
         self.0.load(std::sync::atomic::Ordering::Relaxed)
     }

@@ -102,7 +102,7 @@ impl Nats {
         let path = servers.first().map(|server| server.clone().into_inner());
         let path = path.as_ref().map_or("", |url| url.path().trim_matches('/'));
         let prefix = if path.is_empty() { PREFIX.to_owned() } else { token(path) };
-        let link = Arc::new(Link::default());
+        let link = Arc::new(Link::new());
         let bus = Self {
             outbox: Arc::default(),
             link: link.clone(),
@@ -121,8 +121,9 @@ impl Nats {
                     let direction = if link.is_up() { "sent" } else { "dropped" };
                     metrics::counter!("shipboard_bus_rings_total", "direction" => direction).increment(1);
                     if link.is_up() {
+                        let most = MAX_MESSAGE.min(connected.server_info().max_payload);
                         let subject = subject(&prefix, &ring.key);
-                        if let Err(error) = connected.publish(subject, encode(ring).into()).await {
+                        if let Err(error) = connected.publish(subject, encode(ring, most).into()).await {
                             tracing::debug!(%error, "the bus could not tell");
                         }
                     }
@@ -176,13 +177,14 @@ fn token(word: &str) -> String {
     word.replace(['.', '*', '>', ' '], ":")
 }
 
-fn encode(ring: Ring) -> Vec<u8> {
+/// A ring as a message of at most so many bytes, with its events if they fit.
+fn encode(ring: Ring, most: usize) -> Vec<u8> {
     let Ring { epoch, head, ts, transactions, .. } = ring;
     let carried = |event: Event| Carried { event_id: event.event_id, ts: event.ts, change: event.change };
     let transactions = transactions.into_iter().map(|events| events.into_iter().map(carried).collect());
     let mut message = Message { epoch, head, ts, transactions: transactions.collect() };
     let encoded = serde_json::to_vec(&message).unwrap_or_default();
-    if (1..=MAX_MESSAGE).contains(&encoded.len()) {
+    if (1..=most).contains(&encoded.len()) {
         return encoded;
     }
     message.transactions.clear();
@@ -194,7 +196,14 @@ fn decode(key: &EnvKey, payload: &[u8]) -> serde_json::Result<Ring> {
     let event =
         |carried: Carried| Event { event_id: carried.event_id, ts: carried.ts, change: carried.change };
     let transactions = transactions.into_iter().map(|events| events.into_iter().map(event).collect());
-    Ok(Ring { key: key.clone(), epoch, head, ts, transactions: transactions.collect() })
+    let mut transactions: Vec<Vec<Event>> = transactions.collect();
+    let ids: Vec<EventId> = transactions.iter().flatten().map(|event| event.event_id).collect();
+    let follow = ids.windows(2).all(|pair| pair[0].next() == pair[1]);
+    let is_whole = follow && ids.last().is_none_or(|last| *last == head);
+    if !is_whole {
+        transactions.clear();
+    }
+    Ok(Ring { key: key.clone(), epoch, head, ts, transactions })
 }
 
 #[cfg(test)]
@@ -221,9 +230,20 @@ mod tests {
     #[test]
     fn a_small_ring_carries_its_events_and_a_long_one_only_its_position() {
         let key = ring(1).key;
-        assert_eq!(decode(&key, &encode(ring(3))).unwrap(), ring(3));
-        let long = decode(&key, &encode(ring(1_000))).unwrap();
+        assert_eq!(decode(&key, &encode(ring(3), MAX_MESSAGE)).unwrap(), ring(3));
+        let long = decode(&key, &encode(ring(1_000), MAX_MESSAGE)).unwrap();
         assert_eq!(long, Ring { transactions: Vec::new(), ..ring(1_000) });
+    }
+
+    #[test]
+    fn events_that_do_not_follow_each_other_up_to_the_head_are_not_believed() {
+        let key = ring(1).key;
+        let decoded = |ring: Ring| decode(&key, &encode(ring, MAX_MESSAGE)).unwrap().transactions.len();
+        let mut gap = ring(3);
+        gap.transactions[0].remove(1);
+        assert_eq!(decoded(gap), 0);
+        assert_eq!(decoded(Ring { head: EventId(9), ..ring(3) }), 0);
+        assert_eq!(decoded(ring(3)), 1);
     }
 
     #[test]

@@ -13,14 +13,14 @@ use crate::store::EnvKey;
 const MAX_EVENTS: usize = 200;
 
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     waiting: Mutex<HashMap<EnvKey, Ring>>,
     filled: Notify,
 }
 
 impl Outbox {
     /// Puts a ring in.
-    pub(super) fn put(&self, ring: Ring) {
+    pub(crate) fn put(&self, ring: Ring) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match waiting.entry(ring.key.clone()) {
             std::collections::hash_map::Entry::Vacant(entry) => drop(entry.insert(ring)),
@@ -31,7 +31,7 @@ impl Outbox {
     }
 
     /// Waits until there is something, and takes all of it.
-    pub(super) async fn take(&self) -> Vec<Ring> {
+    pub(crate) async fn take(&self) -> Vec<Ring> {
         loop {
             let taken = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
             if !taken.is_empty() {

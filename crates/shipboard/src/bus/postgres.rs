@@ -49,7 +49,7 @@ impl Bus for Postgres {
 impl Postgres {
     pub(super) fn start(database: &str, tasks: &Tasks, ear: Ear) -> sqlx::Result<Self> {
         let options = postgres::options(database)?;
-        let bus = Self { outbox: Arc::default(), link: Arc::default() };
+        let bus = Self { outbox: Arc::default(), link: Arc::new(Link::new()) };
         let (outbox, teller) = (bus.outbox.clone(), options.clone());
         tasks.spawn_until_stop(async move {
             let mut failures = 0;
@@ -85,7 +85,6 @@ async fn tell(
     let mut connection = tokio::time::timeout(PATIENCE, options.connect()).await??;
     loop {
         let rings = tokio::time::timeout(PULSE, outbox.take()).await.unwrap_or_default();
-        metrics::counter!("shipboard_bus_rings_total", "direction" => "sent").increment(rings.len() as u64);
         let told = sqlx::query("select pg_notify($1, payload) from unnest($2::text[]) as payload")
             .bind(CHANNEL)
             .bind(payloads(&rings))
@@ -98,6 +97,7 @@ async fn tell(
                 return Err(slow.into());
             }
         };
+        metrics::counter!("shipboard_bus_rings_total", "direction" => "sent").increment(rings.len() as u64);
         *failures = 0;
     }
 }

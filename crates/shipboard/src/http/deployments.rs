@@ -1,6 +1,7 @@
 //! Deployments: reports in, rows and timelines out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -27,6 +28,8 @@ use crate::writer;
 pub const MAX_BATCH: usize = 1_000;
 /// Deployments on a page unless asked.
 const PAGE: usize = 100;
+/// How long a search by text waits for its turn.
+const SEARCH_TURN: Duration = Duration::from_secs(2);
 /// Most deployments on a page.
 const MAX_PAGE: usize = 500;
 
@@ -217,6 +220,9 @@ pub async fn list(
         after: after.transpose()?,
     };
     let limit = query.limit(PAGE, MAX_PAGE)?;
+    let searching = async { if filter.text.is_some() { app.searches.acquire().await.ok() } else { None } };
+    let busy = |_| Problem::too_many("too many searches are under way; come back later");
+    let _turn = tokio::time::timeout(SEARCH_TURN, searching).await.map_err(busy)?;
     let page = app.store.deployments(&key, &filter, limit).await?;
     let next = page.rows.last().filter(|_| page.more);
     let next = next.map(|row| format!("{}_{}", row.created_at.as_millis(), row.id));

@@ -41,7 +41,7 @@ const MAX_REQUEST_ID: usize = 128;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The route table.
-fn router(app: &Arc<App>) -> Router {
+pub(crate) fn router(app: &Arc<App>) -> Router {
     let env = "/api/v1/tenants/{tenant}/envs/{env}";
     let of_env = |path: &str| format!("{env}{path}");
     let routes = Router::new()

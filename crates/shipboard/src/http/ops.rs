@@ -26,7 +26,8 @@ pub struct Readiness {
     ready: bool,
     /// Why not: `draining`, `database`.
     reasons: Vec<&'static str>,
-    /// What is wrong and no reason to go elsewhere: `bus` (boards are up to a second behind).
+    /// What is wrong and no reason to go elsewhere: `bus` (boards are up to a second behind), `clock` (this
+    /// machine's differs from the database's).
     warnings: Vec<&'static str>,
 }
 
@@ -49,7 +50,13 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Answer<Readines
     }
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let warnings = if app.bus.is_connected() { Vec::new() } else { vec!["bus"] };
+    let mut warnings = Vec::new();
+    if !app.bus.is_connected() {
+        warnings.push("bus");
+    }
+    if !app.clock_ok.load(Ordering::Relaxed) {
+        warnings.push("clock");
+    }
     (status, Answer(Readiness { ready, reasons, warnings }))
 }
 

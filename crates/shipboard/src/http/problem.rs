@@ -161,7 +161,7 @@ impl From<Refusal> for Problem {
 impl From<&StoreError> for Problem {
     fn from(error: &StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) | StoreError::Conflict(_) => {
+            StoreError::Unavailable(_) | StoreError::Busy(_) | StoreError::Conflict(_) => {
                 tracing::warn!(%error, "a request could not be done");
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,

@@ -35,7 +35,7 @@ const DEFAULT_LIMIT: usize = 100;
 const RETRY_MS: u64 = 2_000;
 /// How often a snapshot that raced a board read anew is tried before the stream is given up.
 const MAX_TRIES: usize = 3;
-/// How long an instance that is behind may take to catch up with what a client has already seen.
+/// How long a board may take to be loaded, and to catch up with what a client has already seen.
 const CATCH_UP: Duration = Duration::from_secs(3);
 
 /// What one stream carries.
@@ -204,7 +204,7 @@ fn ended(key: &EnvKey, reason: EndReason) -> Response {
 enum Unable {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("this instance is behind what the client has already seen")]
+    #[error("the board could not be brought on in time")]
     Behind,
 }
 
@@ -256,14 +256,14 @@ impl Reader {
         permit: Permit,
         reached: Option<&Result<Position, ()>>,
     ) -> Result<Option<Self>, Unable> {
-        let board = app.boards.open(&key).await?;
-        if let Some(Ok(position)) = reached {
-            let caught_up = board.reach(&position.epoch, position.event_id);
-            match tokio::time::timeout(CATCH_UP, caught_up).await {
-                Ok(done) => done?,
-                Err(_) => return Err(Unable::Behind),
+        let ready = async {
+            let board = app.boards.open(&key).await?;
+            if let Some(Ok(position)) = reached {
+                board.reach(&position.epoch, position.event_id).await?;
             }
-        }
+            Ok::<_, StoreError>(board)
+        };
+        let board = tokio::time::timeout(CATCH_UP, ready).await.map_err(|_| Unable::Behind)??;
         let changes = board.changes();
         let gauge = metrics::gauge!("shipboard_streams_open", "scope" => scope.name());
         gauge.increment(1);
@@ -399,22 +399,27 @@ impl Reader {
                 true
             }
             Next::Resync => {
-                metrics::counter!("shipboard_resyncs_total", "scope" => self.scope.name()).increment(1);
-                match Box::pin(self.begin()).await {
-                    Ok(true) => {}
-                    Ok(false) => self.end(EndReason::Gone),
-                    Err(error) => {
-                        tracing::warn!(env = %self.key, %error, "a stream could not go on");
-                        self.end(EndReason::Unavailable);
-                    }
-                }
+                self.resync().await;
                 true
             }
         }
     }
 
+    /// Begins anew, with a snapshot.
+    async fn resync(&mut self) {
+        metrics::counter!("shipboard_resyncs_total", "scope" => self.scope.name()).increment(1);
+        match Box::pin(self.begin()).await {
+            Ok(true) => {}
+            Ok(false) => self.end(EndReason::Gone),
+            Err(error) => {
+                tracing::warn!(env = %self.key, %error, "a stream could not go on");
+                self.end(EndReason::Unavailable);
+            }
+        }
+    }
+
     async fn advance_log(&mut self, id: DeploymentId, offset: u64) -> bool {
-        match self.board.log_after(id, offset, self.log_done).await {
+        match self.board.log_after(&self.epoch, id, offset, self.log_done).await {
             Ok(Some(next)) => {
                 let Some(frame) = next.frame else { return false };
                 self.scope = Scope::Log { id, offset: next.offset };
@@ -422,6 +427,11 @@ impl Reader {
                 self.cursor = self.board.position().1;
                 self.told = self.cursor.event_id;
                 self.ready.push_back(frame);
+            }
+            // What was told of it may not be in it any more: the last of it, as it is now.
+            Ok(None) if self.board.position().0 != self.epoch => {
+                self.scope = Scope::Log { id, offset: 0 };
+                self.resync().await;
             }
             // Not held any more: deleted, or the board was read anew.
             Ok(None) => match self.board.open_detail(id).await {

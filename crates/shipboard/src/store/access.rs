@@ -8,7 +8,7 @@ use sqlx::{Database, QueryBuilder};
 
 use super::touched::{of_env, parse, unexpected};
 use super::write::insert_env;
-use super::{BEGIN_WRITE, Db, Pools};
+use super::{BEGIN_WRITE, Db, NOW, Pools, begin};
 use crate::store::{Birth, Env, EnvKey, Hook, Result, Role, Token};
 
 type Connection = <Db as Database>::Connection;
@@ -62,7 +62,7 @@ pub(in crate::store) async fn put_env(
     position: Option<i64>,
     birth: &Birth,
 ) -> Result<Env> {
-    let mut transaction = pools.writer.begin_with(BEGIN_WRITE).await?;
+    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
     insert_env(&mut transaction, key, birth).await?;
     sqlx::query(
         "update envs set name = coalesce($3, name), tier = coalesce($4, tier), position = coalesce($5, position)
@@ -92,7 +92,7 @@ pub(in crate::store) async fn put_tenant(
     name: Option<&str>,
     now: Timestamp,
 ) -> Result<bool> {
-    let mut transaction = pools.writer.begin_with(BEGIN_WRITE).await?;
+    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
     let made = sqlx::query(
         "insert into tenants (tenant, name, created_at) values ($1, coalesce($2, $1), $3) on conflict do nothing",
     )
@@ -152,7 +152,7 @@ pub(in crate::store) async fn tokens(pools: &Pools) -> Result<Vec<(Token, String
     let found: Vec<TokenColumns> = sqlx::query_as(
         "select id, tenant, hash, role, envs, created_at, expires_at, revoked_at from tokens order by created_at",
     )
-    .fetch_all(&pools.readers)
+    .fetch_all(&pools.own)
     .await?;
     let found =
         found.into_iter().map(|(id, tenant, hash, role, envs, created_at, expires_at, revoked_at)| {
@@ -195,7 +195,7 @@ pub(in crate::store) async fn hooks(pools: &Pools) -> Result<Vec<Hook>> {
     let found: Vec<(String, String, String, String, i64, Option<i64>)> = sqlx::query_as(
         "select id, tenant, source, secret, created_at, revoked_at from hooks order by created_at",
     )
-    .fetch_all(&pools.readers)
+    .fetch_all(&pools.own)
     .await?;
     let found = found.into_iter().map(|(id, tenant, source, secret, created_at, revoked_at)| {
         Ok(Hook {
@@ -219,7 +219,7 @@ pub(in crate::store) async fn revoke_hook(pools: &Pools, id: &str, now: Timestam
     Ok(done.rows_affected() > 0)
 }
 
-pub(in crate::store) async fn ping(pools: &Pools) -> Result<()> {
-    sqlx::query("select 1").execute(&pools.readers).await?;
-    Ok(())
+pub(in crate::store) async fn ping(pools: &Pools) -> Result<Option<Timestamp>> {
+    let (now,): (Option<i64>,) = sqlx::query_as(NOW).fetch_one(&pools.own).await?;
+    Ok(now.map(Timestamp::from_millis))
 }

@@ -15,24 +15,24 @@ use shipboard_core::time::Timestamp;
 use super::*;
 use crate::{check, clock, envs};
 
-fn key(env: &str) -> EnvKey {
+pub(crate) fn key(env: &str) -> EnvKey {
     EnvKey { tenant: "acme".parse().unwrap(), env: env.parse().unwrap() }
 }
 
-fn birth(key: &EnvKey) -> Birth {
+pub(crate) fn birth(key: &EnvKey) -> Birth {
     envs::Guess::of(&key.env).birth(None, clock::epoch(), true)
 }
 
 /// The `n`th second of a day long ago.
-fn second(n: i64) -> Timestamp {
+pub(crate) fn second(n: i64) -> Timestamp {
     "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap().plus_millis(n * 1_000)
 }
 
-fn report(body: serde_json::Value) -> Box<Report> {
+pub(crate) fn report(body: serde_json::Value) -> Box<Report> {
     Box::new(serde_json::from_value::<ReportBody>(body).unwrap().try_into().unwrap())
 }
 
-fn post(body: serde_json::Value) -> Request {
+pub(crate) fn post(body: serde_json::Value) -> Request {
     Request::Post { report: report(body), new_id: clock::deployment_id(), key: None }
 }
 
@@ -41,7 +41,7 @@ async fn write(store: &Store, key: &EnvKey, requests: &[Request], now: Timestamp
 }
 
 /// One of the things that are said of deployments, at one of five seconds, with ties and gaps.
-fn said(random: &mut impl Rng) -> serde_json::Value {
+pub(crate) fn said(random: &mut impl Rng) -> serde_json::Value {
     let mut body = serde_json::json!({});
     let statuses = [
         "queued",
@@ -82,7 +82,7 @@ fn said(random: &mut impl Rng) -> serde_json::Value {
     body
 }
 
-fn request(random: &mut impl Rng, known: &[DeploymentId]) -> Request {
+pub(crate) fn request(random: &mut impl Rng, known: &[DeploymentId]) -> Request {
     let mut body = said(random);
     let any = |random: &mut dyn Rng| known[random.random_range(0..known.len())];
     match random.random_range(0..20) {
@@ -162,7 +162,7 @@ async fn the_tail_is_whole_transactions_and_a_trimmed_log_is_a_gap(store: &Store
         ends.push(write(store, &key, &group, second(n)).await.decision.head);
     }
     let head = *ends.last().unwrap();
-    let tail = async |after, limit| match store.tail(&key, &epoch, after, limit).await.unwrap() {
+    let tail = async |after, limit| match store.tail(&key, &epoch, after, None, limit).await.unwrap() {
         Tail::Transactions(transactions) => Some(transactions),
         Tail::Gap | Tail::Back => None,
     };
@@ -172,10 +172,19 @@ async fn the_tail_is_whole_transactions_and_a_trimmed_log_is_a_gap(store: &Store
     let first = tail(EventId(0), 1).await.unwrap();
     assert_eq!(first.iter().map(last).collect::<Vec<_>>(), ends[..1], "a limit never cuts a transaction");
     assert_eq!(tail(head, 10).await, Some(Vec::new()));
-    let beyond = store.tail(&key, &epoch, head.next(), 10).await.unwrap();
+    let beyond = store.tail(&key, &epoch, head.next(), None, 10).await.unwrap();
     assert!(matches!(beyond, Tail::Back), "a head that was seen is gone: the database is an older one");
-    assert!(matches!(store.tail(&key, &"other".parse().unwrap(), EventId(0), 10).await.unwrap(), Tail::Gap));
-    assert_eq!(store.heads(std::slice::from_ref(&key)).await.unwrap(), [(key.clone(), epoch.clone(), head)]);
+    assert!(matches!(
+        store.tail(&key, &"other".parse().unwrap(), EventId(0), None, 10).await.unwrap(),
+        Tail::Gap
+    ));
+    let heads = async || store.heads(std::slice::from_ref(&key)).await.unwrap();
+    let [(_, found)] = &heads().await[..] else { panic!("one head") };
+    assert_eq!((&found.epoch, found.event_id), (&epoch, head));
+    let at = found.ts.unwrap();
+    let seen = async |at| store.tail(&key, &epoch, head, Some(at), 10).await.unwrap();
+    assert!(matches!(seen(at).await, Tail::Transactions(newer) if newer.is_empty()));
+    assert!(matches!(seen(at.plus_millis(-1)).await, Tail::Back), "another event took its place");
 
     while store.trim_log(&key, second(1_000), 3).await.unwrap() > 0 {}
     assert_eq!(tail(EventId(0), 10).await, None);
@@ -193,9 +202,11 @@ async fn an_epoch_is_renewed_by_one_only_and_only_where_the_head_is_before_what_
     assert!(!renew(&epoch, head, "second").await, "nothing was seen that is not there");
     assert!(renew(&epoch, head.next(), "second").await);
     assert!(!renew(&epoch, head.next(), "third").await, "another has done it");
-    assert!(matches!(store.tail(&key, &epoch, EventId(0), 10).await.unwrap(), Tail::Gap));
-    let found = store.heads(std::slice::from_ref(&key)).await.unwrap();
-    assert_eq!(found, [(key.clone(), "second".parse().unwrap(), head)], "the ids go on");
+    assert!(matches!(store.tail(&key, &epoch, EventId(0), None, 10).await.unwrap(), Tail::Gap));
+    let [(_, found)] = &store.heads(std::slice::from_ref(&key)).await.unwrap()[..] else {
+        panic!("one head")
+    };
+    assert_eq!((found.epoch.as_str(), found.event_id), ("second", head), "the ids go on");
 }
 
 async fn a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged(store: &Store) {
@@ -214,7 +225,7 @@ async fn a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged(store: &St
     assert_eq!(read(4, 4).await, LogPart { offset: 4, bytes: b"o wo".to_vec(), length: 11 });
     assert_eq!(read(99, 4).await, LogPart { offset: 11, bytes: Vec::new(), length: 11 });
     assert_eq!(read(4, 0).await, LogPart { offset: 4, bytes: Vec::new(), length: 11 });
-    assert_eq!(store.log_lengths(&[(key.clone(), id)]).await.unwrap(), [11]);
+    assert_eq!(store.log_lengths(&key, &[id, clock::deployment_id()]).await.unwrap(), [(id, 11)]);
     let nobody = clock::deployment_id();
     assert_eq!(store.append_log(&key, nobody, 0, b"x", second(0)).await.unwrap(), Appended::NoDeployment);
     write(store, &key, &[Request::Delete { id }], second(1)).await;
@@ -335,7 +346,8 @@ async fn events_are_kept_as_they_were_decided(store: &Store) {
     let group =
         [post(serde_json::json!({"workflow": "w", "status": "running", "message": "Grüße \"quoted\""}))];
     let written = write(store, &key, &group, second(0)).await;
-    let Tail::Transactions(kept) = store.tail(&key, &written.epoch, EventId(0), 10).await.unwrap() else {
+    let Tail::Transactions(kept) = store.tail(&key, &written.epoch, EventId(0), None, 10).await.unwrap()
+    else {
         panic!("the log holds it")
     };
     assert_eq!(kept, [written.decision.events]);

@@ -11,24 +11,35 @@ use shipboard_core::time::Timestamp;
 use sqlx::{Executor as _, QueryBuilder};
 
 use super::touched::{of_env, parse};
-use super::{BEGIN_READ, Db, Pools, WITHOUT_LIMIT, access, push_any_pair};
-use crate::store::{Audit, EnvKey, Result, Tail};
+use super::{BEGIN_READ, Db, Pools, WITHOUT_LIMIT, access, begin, push_any_pair};
+use crate::store::{Audit, EnvKey, Head, Result, Tail};
 
 pub(in crate::store) async fn tail(
     pools: &Pools,
     key: &EnvKey,
     epoch: &Epoch,
     after: EventId,
+    seen: Option<Timestamp>,
     limit: usize,
 ) -> Result<Tail> {
-    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    let mut transaction = begin(&pools.own, BEGIN_READ).await?;
     let mut query = of_env("select epoch, head from envs", key);
     let found: Option<(String, i64)> = query.build_query_as().fetch_optional(&mut *transaction).await?;
     let Some((_, head)) = found.filter(|(known, _)| known == epoch.as_str()) else {
         return Ok(Tail::Gap);
     };
-    if head as u64 <= after.0 {
-        return Ok(if (head as u64) < after.0 { Tail::Back } else { Tail::Transactions(Vec::new()) });
+    if (head as u64) < after.0 {
+        return Ok(Tail::Back);
+    }
+    // The log may have gone back, and forward again with other events under the same ids.
+    let mut query = of_env("select ts from events", key);
+    query.push(" and event_id = ").push_bind(after.0 as i64);
+    let kept: Option<(i64,)> = query.build_query_as().fetch_optional(&mut *transaction).await?;
+    if kept.zip(seen).is_some_and(|((kept,), seen)| kept != seen.as_millis()) {
+        return Ok(Tail::Back);
+    }
+    if head as u64 == after.0 {
+        return Ok(Tail::Transactions(Vec::new()));
     }
     let mut query = of_env("select event_id, last_id, ts, change from events", key);
     query.push(" and event_id > ").push_bind(after.0 as i64);
@@ -63,14 +74,19 @@ fn decode(event_id: i64, ts: i64, change: &str) -> Result<Event> {
     Ok(Event { event_id: EventId(event_id as u64), ts: Timestamp::from_millis(ts), change })
 }
 
-pub(in crate::store) async fn heads(pools: &Pools, keys: &[EnvKey]) -> Result<Vec<(EnvKey, Epoch, EventId)>> {
-    let mut query = QueryBuilder::<Db>::new("select tenant, env, epoch, head from envs where ");
+pub(in crate::store) async fn heads(pools: &Pools, keys: &[EnvKey]) -> Result<Vec<(EnvKey, Head)>> {
+    let mut query = QueryBuilder::<Db>::new(
+        "select tenant, env, epoch, head, (select ts from events
+           where events.tenant = envs.tenant and events.env = envs.env and event_id = head) from envs where ",
+    );
     let keys = keys.iter().map(|key| (key.tenant.to_string(), key.env.to_string()));
     push_any_pair(&mut query, "(tenant, env)", keys.collect());
-    let found: Vec<(String, String, String, i64)> = query.build_query_as().fetch_all(&pools.readers).await?;
-    let found = found.into_iter().map(|(tenant, env, epoch, head)| {
+    let found: Vec<(String, String, String, i64, Option<i64>)> =
+        query.build_query_as().fetch_all(&pools.own).await?;
+    let found = found.into_iter().map(|(tenant, env, epoch, head, ts)| {
         let key = EnvKey { tenant: parse(&tenant)?, env: parse(&env)? };
-        Ok((key, parse(&epoch)?, EventId(head as u64)))
+        let ts = ts.map(Timestamp::from_millis);
+        Ok((key, Head { epoch: parse(&epoch)?, event_id: EventId(head as u64), ts }))
     });
     found.collect()
 }
@@ -115,7 +131,7 @@ pub(in crate::store) async fn trim(pools: &Pools, key: &EnvKey, before: Timestam
 }
 
 pub(in crate::store) async fn audit(pools: &Pools, key: &EnvKey) -> Result<Option<Audit>> {
-    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
     transaction.execute(WITHOUT_LIMIT).await?;
     let Some(env) = access::env_in(&mut transaction, key).await? else { return Ok(None) };
 

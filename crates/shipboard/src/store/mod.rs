@@ -5,9 +5,11 @@
 
 mod bulk;
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 pub(crate) mod postgres;
 mod sqlite;
+#[cfg(test)]
+pub(crate) mod trouble;
 
 use shipboard_core::board::Loaded;
 use shipboard_core::counts::Counts;
@@ -58,6 +60,9 @@ pub enum StoreError {
     /// wrong with the request.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Others hold what it needs, or it is too much work to be done in time. The database is well.
+    #[error("the database is too busy with this: {0}")]
+    Busy(#[source] sqlx::Error),
     /// What was read changed faster than it could be read.
     #[error("what was asked for changes too fast to be read now")]
     Raced,
@@ -81,6 +86,9 @@ impl From<sqlx::Error> for StoreError {
                 if database.is_unique_violation() || postgres::is_conflict(&**database) =>
             {
                 Self::Conflict(error)
+            }
+            sqlx::Error::Database(database) if database.try_downcast_ref().is_some_and(postgres::is_busy) => {
+                Self::Busy(error)
             }
             sqlx::Error::Database(database)
                 if sqlite::is_unavailable(&**database) || postgres::is_unavailable(&**database) =>
@@ -156,6 +164,19 @@ pub struct BoardLoad {
     pub epoch: Option<Epoch>,
     /// The rows.
     pub loaded: Loaded,
+    /// When the last event before it was, if the log still has it.
+    pub ts: Option<Timestamp>,
+}
+
+/// Where an env's log ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Head {
+    /// In which life.
+    pub epoch: Epoch,
+    /// The last event.
+    pub event_id: EventId,
+    /// When that was: with its id it tells one event from another that took its place.
+    pub ts: Option<Timestamp>,
 }
 
 /// Whole transactions after a position.
@@ -165,7 +186,8 @@ pub enum Tail {
     Transactions(Vec<Vec<Event>>),
     /// The log does not reach back so far, or belongs to another epoch: load anew.
     Gap,
-    /// The head is before the position, in the same epoch: an older state of the database was restored.
+    /// The head is before the position in the same epoch, or another event stands there: an older state of
+    /// the database was restored.
     Back,
 }
 
@@ -311,6 +333,8 @@ pub struct Audit {
 #[derive(Clone, Debug)]
 pub struct Store {
     engine: Engine,
+    #[cfg(test)]
+    trouble: Option<Arc<trouble::Trouble>>,
 }
 
 #[derive(Clone, Debug)]
@@ -324,22 +348,29 @@ macro_rules! on {
     ($store:ident, $room:ident :: $verb:ident ( $($argument:expr),* )) => {
         on!(WITHIN, $store, $room::$verb($($argument),*))
     };
-    ($within:expr, $store:ident, $room:ident :: $verb:ident ( $($argument:expr),* )) => {
-        match &$store.engine {
-            Engine::Sqlite(pools) => {
-                let verb = sqlite::$room::$verb(pools, $($argument),*);
-                tokio::time::timeout($within, verb).await.unwrap_or_else(|slow| Err(slow.into()))
+    ($within:expr, $store:ident, $room:ident :: $verb:ident ( $($argument:expr),* )) => {{
+        let done = async {
+            match &$store.engine {
+                Engine::Sqlite(pools) => {
+                    let verb = sqlite::$room::$verb(pools, $($argument),*);
+                    tokio::time::timeout($within, verb).await.unwrap_or_else(|slow| Err(slow.into()))
+                }
+                Engine::Postgres(server) => {
+                    let pools = server.pools();
+                    let verb = postgres::$room::$verb(&pools, $($argument),*);
+                    let done = tokio::time::timeout($within, verb).await;
+                    match &done {
+                        Ok(done) => pools.heard(done),
+                        Err(_) => server.gave_up(&pools),
+                    }
+                    done.unwrap_or_else(|slow| Err(slow.into()))
+                }
             }
-            Engine::Postgres(server) => {
-                let pools = server.pools();
-                let verb = postgres::$room::$verb(&pools, $($argument),*);
-                tokio::time::timeout($within, verb).await.unwrap_or_else(|slow| {
-                    server.connect_anew(&pools);
-                    Err(slow.into())
-                })
-            }
-        }
-    };
+        };
+        #[cfg(test)]
+        let done = trouble::beset($store.trouble.as_deref(), stringify!($verb), Box::pin(done));
+        done.await
+    }};
 }
 
 /// A database's URL that cannot be one.
@@ -363,7 +394,17 @@ impl Store {
             // Not the URL itself: it may hold a password.
             return Err(Box::new(InvalidDatabase("must begin with sqlite: or postgres://".to_owned())));
         };
-        Ok(Self { engine })
+        Ok(Self {
+            engine,
+            #[cfg(test)]
+            trouble: None,
+        })
+    }
+
+    /// The same database, with what a test does to its verbs.
+    #[cfg(test)]
+    pub(crate) fn troubled(self, trouble: Arc<trouble::Trouble>) -> Self {
+        Self { trouble: Some(trouble), ..self }
     }
 
     /// Waits for running statements and closes.
@@ -391,13 +432,20 @@ impl Store {
         on!(self, rows::load_board(key))
     }
 
-    /// Whole transactions after `after`, at most about `limit` events of them.
-    pub async fn tail(&self, key: &EnvKey, epoch: &Epoch, after: EventId, limit: usize) -> Result<Tail> {
-        on!(self, log::tail(key, epoch, after, limit))
+    /// Whole transactions after `after`, which was `seen` at that time, at most about `limit` events of them.
+    pub async fn tail(
+        &self,
+        key: &EnvKey,
+        epoch: &Epoch,
+        after: EventId,
+        seen: Option<Timestamp>,
+        limit: usize,
+    ) -> Result<Tail> {
+        on!(self, log::tail(key, epoch, after, seen, limit))
     }
 
-    /// Epoch and head of every env asked for, in one query.
-    pub async fn heads(&self, keys: &[EnvKey]) -> Result<Vec<(EnvKey, Epoch, EventId)>> {
+    /// The head of every env asked for, in one query.
+    pub async fn heads(&self, keys: &[EnvKey]) -> Result<Vec<(EnvKey, Head)>> {
         on!(self, log::heads(keys))
     }
 
@@ -513,9 +561,9 @@ impl Store {
         on!(self, text::read(key, id, offset, limit))
     }
 
-    /// How long logs are, of those asked for that exist.
-    pub async fn log_lengths(&self, logs: &[(EnvKey, DeploymentId)]) -> Result<Vec<u64>> {
-        on!(self, text::lengths(logs))
+    /// How long logs of an env are, of those asked for that have any.
+    pub async fn log_lengths(&self, key: &EnvKey, ids: &[DeploymentId]) -> Result<Vec<(DeploymentId, u64)>> {
+        on!(self, text::lengths(key, ids))
     }
 
     /// Deployments under way that were last heard of before these times: (`queued` and `running`, `waiting`).
@@ -563,8 +611,8 @@ impl Store {
         on!(self, access::revoke_hook(id, now))
     }
 
-    /// The database answers.
-    pub async fn ping(&self) -> Result<()> {
+    /// The database answers; with the time that it has, if it has a clock of its own.
+    pub async fn ping(&self) -> Result<Option<Timestamp>> {
         on!(self, access::ping())
     }
 

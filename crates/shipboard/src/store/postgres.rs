@@ -4,17 +4,23 @@
 //! A writing transaction is READ COMMITTED and locks the env's row first; reads see one snapshot. Lists
 //! travel as arrays, so that each statement has one text, which is prepared once on each connection.
 
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, FromRow, PgConnection, QueryBuilder};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, FromRow, PgConnection, QueryBuilder, Transaction,
+};
 
-use super::EnvKey;
 use super::bulk::{Asked, Rows, Values};
+use super::{EnvKey, StoreError};
 
 /// Connections that write, and as many that read: no crowd of readers keeps a writer waiting.
 const CONNECTIONS: u32 = 8;
+/// Connections for what the instance itself asks.
+const OWN_CONNECTIONS: u32 = 2;
+/// A server that has answered nobody for so long is away.
+const SILENCE: Duration = Duration::from_secs(3);
 /// How long to wait for a connection: a 503 within 5 s is due.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -48,6 +54,8 @@ pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ
 /// Said first in a read that may take as long as it takes.
 pub(super) const WITHOUT_LIMIT: &str =
     "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
+/// The server's time, in milliseconds.
+pub(super) const NOW: &str = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
 /// The first read of an env in a writing transaction locks its row.
 pub(super) const FOR_UPDATE: &str = " for update";
 
@@ -67,28 +75,43 @@ pub(super) mod write;
 /// Connections.
 #[derive(Clone, Debug)]
 pub(super) struct Pools {
-    generation: Arc<()>,
     pub(super) writer: PgPool,
     pub(super) readers: PgPool,
+    /// For what the instance itself asks: no crowd of searches keeps a board from its log, or makes the
+    /// database look away.
+    pub(super) own: PgPool,
+    /// When the server last answered on any of them.
+    answered: Arc<Mutex<Instant>>,
 }
 
 impl Pools {
     /// Connects when the first is needed.
     fn new(options: &PgConnectOptions) -> Self {
-        let pool = |settings: &[(&str, &str)]| {
-            let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE_TIMEOUT);
+        let pool = |connections: u32, settings: &[(&str, &str)]| {
+            let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
             pool.connect_lazy_with(options.clone().options(settings.iter().copied()))
         };
-        Self { generation: Arc::default(), writer: pool(&OF_WRITERS), readers: pool(&OF_READERS) }
+        Self {
+            writer: pool(CONNECTIONS, &OF_WRITERS),
+            readers: pool(CONNECTIONS, &OF_READERS),
+            own: pool(OWN_CONNECTIONS, &OF_READERS),
+            answered: Arc::new(Mutex::new(Instant::now())),
+        }
     }
 
-    fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.generation, &other.generation)
+    fn answered(&self) -> MutexGuard<'_, Instant> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A verb came to its end, well or not.
+    pub(super) fn heard<T>(&self, done: &Result<T, StoreError>) {
+        if !matches!(done, Err(StoreError::Unavailable(_))) {
+            *self.answered() = Instant::now();
+        }
     }
 
     pub(super) async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        tokio::join!(self.readers.close(), self.own.close(), self.writer.close());
     }
 }
 
@@ -100,10 +123,15 @@ pub(crate) fn options(url: &str) -> sqlx::Result<PgConnectOptions> {
 }
 
 /// A server, and the connections to it.
-#[derive(Debug)]
 pub(super) struct Server {
     options: PgConnectOptions,
     pools: RwLock<Pools>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("host", &self.options.get_host()).finish_non_exhaustive()
+    }
 }
 
 impl Server {
@@ -127,19 +155,31 @@ impl Server {
         self.pools.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Leaves connections that did not answer in time to themselves: a server that vanished without a word
-    /// would hold them for as long as the system retries, a quarter of an hour by default. What still runs on
-    /// them ends as it may.
-    pub(super) fn connect_anew(&self, silent: &Pools) {
+    /// A verb was given up. If the server answered nobody meanwhile, its connections are left to themselves:
+    /// one that vanished without a word would hold them for as long as the system retries, a quarter of an
+    /// hour by default. What still runs on them ends as it may.
+    #[allow(clippy::disallowed_methods, reason = "whether it ends is the server's to say")]
+    pub(super) fn gave_up(&self, tried: &Pools) {
         let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
-        if !pools.is(silent) {
+        if !Arc::ptr_eq(&pools.answered, &tried.answered) || tried.answered().elapsed() < SILENCE {
             return;
         }
-        tracing::warn!("the database did not answer in time; connecting to it anew");
+        tracing::warn!("the database says nothing; connecting to it anew");
         metrics::counter!("shipboard_database_reconnects_total").increment(1);
         let old = std::mem::replace(&mut *pools, Pools::new(&self.options));
+        // Nobody waits for it: a silent server never lets it end.
         tokio::spawn(async move { old.close().await });
     }
+}
+
+/// Begins a transaction, whoever leaves meanwhile. The driver takes a transaction for begun when the answer to
+/// BEGIN is there; one that is dropped before would go back to the pool with its transaction open, and show
+/// whoever gets the connection next the same moment for ever.
+#[allow(clippy::disallowed_methods, reason = "it ends by itself, and its caller waits for it")]
+pub(super) async fn begin(pool: &PgPool, statement: &'static str) -> sqlx::Result<Transaction<'static, Db>> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 /// ` column is one of these`
@@ -270,10 +310,16 @@ pub(super) async fn insert(
 /// request's fault. Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 pub(super) fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
     let Some(error) = error.try_downcast_ref::<PgDatabaseError>() else { return false };
-    // Connection exceptions, insufficient resources, operator intervention, system errors; a lock that was
-    // not given; a transaction that was ended for its silence; a server that only reads, as a standby does.
-    ["08", "53", "57", "58"].iter().any(|class| error.code().starts_with(class))
-        || ["55P03", "25P03", "25006"].contains(&error.code())
+    // Connection exceptions, insufficient resources, operator intervention, system errors; a transaction that
+    // was ended for its silence; a server that only reads, as a standby does.
+    !is_busy(error)
+        && (["08", "53", "57", "58"].iter().any(|class| error.code().starts_with(class))
+            || ["25P03", "25006"].contains(&error.code()))
+}
+
+/// A lock was not given in time, or a statement took too long.
+pub(super) fn is_busy(error: &PgDatabaseError) -> bool {
+    ["55P03", "57014"].contains(&error.code())
 }
 
 /// The transaction lost against another and was undone: it may be repeated as it is.

@@ -14,7 +14,7 @@ use shipboard_core::timeline;
 use sqlx::{Database, QueryBuilder};
 
 use super::touched::{of_env, parse};
-use super::{BEGIN_READ, Db, Pools, push_any};
+use super::{BEGIN_READ, Db, Pools, begin, push_any};
 use crate::store::{BoardLoad, DeploymentRead, EnvKey, Filter, MAX_TIMELINE, Page, Result};
 
 type Connection = <Db as Database>::Connection;
@@ -29,15 +29,23 @@ async fn position(connection: &mut Connection, key: &EnvKey) -> Result<Option<(E
 }
 
 pub(in crate::store) async fn load_board(pools: &Pools, key: &EnvKey) -> Result<BoardLoad> {
-    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    let mut transaction = begin(&pools.own, BEGIN_READ).await?;
     let Some((epoch, event_id, counts)) = position(&mut transaction, key).await? else {
-        return Ok(BoardLoad { epoch: None, loaded: Loaded::default() });
+        return Ok(BoardLoad { epoch: None, loaded: Loaded::default(), ts: None });
     };
     let rows =
         deployment_rows(&mut transaction, key, &Filter::default(), MAX_DEPLOYMENTS + RESERVE + 1).await?;
     let workflows = workflow_rows(&mut transaction, key, None, MAX_WORKFLOWS + RESERVE + 1).await?;
+    let mut query = of_env("select ts from events", key);
+    query.push(" and event_id = ").push_bind(event_id.0 as i64);
+    let last: Option<(i64,)> = query.build_query_as().fetch_optional(&mut *transaction).await?;
     transaction.commit().await?;
-    Ok(BoardLoad { epoch: Some(epoch), loaded: Loaded { event_id, counts, deployments: rows, workflows } })
+    let ts = last.map(|(ts,)| Timestamp::from_millis(ts));
+    Ok(BoardLoad {
+        epoch: Some(epoch),
+        loaded: Loaded { event_id, counts, deployments: rows, workflows },
+        ts,
+    })
 }
 
 pub(in crate::store) async fn deployments(
@@ -46,7 +54,7 @@ pub(in crate::store) async fn deployments(
     filter: &Filter,
     limit: usize,
 ) -> Result<Page<Arc<DeploymentRow>>> {
-    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
     let event_id = position(&mut transaction, key).await?.map_or(EventId(0), |(_, head, _)| head);
     let mut rows = deployment_rows(&mut transaction, key, filter, limit + 1).await?;
     transaction.commit().await?;
@@ -101,7 +109,7 @@ pub(in crate::store) async fn workflows(
     after: Option<&(Timestamp, Slug)>,
     limit: usize,
 ) -> Result<Page<Arc<WorkflowRow>>> {
-    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
     let event_id = position(&mut transaction, key).await?.map_or(EventId(0), |(_, head, _)| head);
     let mut rows = workflow_rows(&mut transaction, key, after, limit + 1).await?;
     transaction.commit().await?;
@@ -131,7 +139,7 @@ pub(in crate::store) async fn workflow(
     key: &EnvKey,
     workflow: &Slug,
 ) -> Result<Option<(Arc<WorkflowRow>, EventId)>> {
-    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
     let Some((_, event_id, _)) = position(&mut transaction, key).await? else { return Ok(None) };
     let mut query = of_env("select row from workflows", key);
     query.push(" and id = ").push_bind(workflow.as_str().to_owned());
@@ -146,7 +154,7 @@ pub(in crate::store) async fn deployment(
     key: &EnvKey,
     id: DeploymentId,
 ) -> Result<Option<DeploymentRead>> {
-    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
     let Some((epoch, event_id, counts)) = position(&mut transaction, key).await? else { return Ok(None) };
     let mut query = of_env("select row from deployments", key);
     query.push(" and id = ").push_bind(id.to_string());

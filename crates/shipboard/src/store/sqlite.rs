@@ -9,7 +9,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, SqliteConnection};
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, SqliteConnection, Transaction};
 
 use super::EnvKey;
 use super::bulk::{Asked, Rows, Values};
@@ -27,6 +27,8 @@ pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
 /// Said first in a read that may take as long as it takes, as any may here.
 pub(super) const WITHOUT_LIMIT: &str = "";
+/// It has no time but this machine's.
+pub(super) const NOW: &str = "select null";
 /// The first read of an env in a writing transaction locks its row; here the whole database is locked.
 pub(super) const FOR_UPDATE: &str = "";
 /// Most parameters of one statement.
@@ -50,6 +52,8 @@ pub(super) mod write;
 pub(super) struct Pools {
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
+    /// For what the instance itself asks.
+    pub(super) own: SqlitePool,
 }
 
 impl Pools {
@@ -76,7 +80,15 @@ pub(super) async fn open(path: &str) -> Result<Pools, Box<dyn std::error::Error 
     let writer = pool.clone().max_connections(1).connect_with(options.clone()).await?;
     sqlx::migrate!("migrations/sqlite").run(&writer).await?;
     let readers = pool.max_connections(READERS).connect_with(options.pragma("query_only", "on")).await?;
-    Ok(Pools { writer, readers })
+    Ok(Pools { writer, own: readers.clone(), readers })
+}
+
+/// Begins a transaction.
+pub(super) async fn begin(
+    pool: &SqlitePool,
+    statement: &'static str,
+) -> sqlx::Result<Transaction<'static, Db>> {
+    pool.begin_with(statement).await
 }
 
 /// ` column is one of these`
@@ -89,7 +101,7 @@ pub(super) fn push_any(query: &mut QueryBuilder<Db>, column: &str, values: Vec<S
 pub(super) fn push_any_pair(query: &mut QueryBuilder<Db>, columns: &str, pairs: Vec<(String, String)>) {
     let pairs = pairs.into_iter().map(|(left, right)| serde_json::json!([left, right]));
     query.push(columns).push(" in (select value ->> 0, value ->> 1 from json_each(");
-    query.push_bind(serde_json::Value::from_iter(pairs).to_string()).push("))");
+    query.push_bind(pairs.collect::<serde_json::Value>().to_string()).push("))");
 }
 
 /// A query over one env's rows whose columns are one of these pairs.

@@ -6,8 +6,8 @@ use shipboard_core::id::DeploymentId;
 use shipboard_core::time::Timestamp;
 use sqlx::{Database, QueryBuilder};
 
-use super::touched::of_env;
-use super::{BEGIN_READ, BEGIN_WRITE, Db, FOR_UPDATE, Pools};
+use super::touched::{of_env, parse};
+use super::{BEGIN_READ, BEGIN_WRITE, Db, FOR_UPDATE, Pools, begin, push_any};
 use crate::store::{Appended, EnvKey, LogPart, MAX_LOG_BYTES, Result};
 
 /// Longest chunk: a reader looks no further back than this for the one that its offset is in. As long as the
@@ -24,7 +24,7 @@ pub(in crate::store) async fn append(
     bytes: &[u8],
     now: Timestamp,
 ) -> Result<Appended> {
-    let mut transaction = pools.writer.begin_with(BEGIN_WRITE).await?;
+    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
     let id = id.to_string();
     // A log that grows is a sign of life: this is what the watchdog asks by. The writer keeps its own record.
     let heard = sqlx::query(
@@ -105,7 +105,7 @@ pub(in crate::store) async fn read(
     offset: u64,
     limit: usize,
 ) -> Result<Option<LogPart>> {
-    let mut transaction = pools.readers.begin_with(BEGIN_READ).await?;
+    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
     if !exists(&mut transaction, key, id).await? {
         return Ok(None);
     }
@@ -136,13 +136,13 @@ pub(in crate::store) async fn read(
     Ok(Some(LogPart { offset, bytes, length }))
 }
 
-pub(in crate::store) async fn lengths(pools: &Pools, logs: &[(EnvKey, DeploymentId)]) -> Result<Vec<u64>> {
-    let mut lengths = Vec::with_capacity(logs.len());
-    for (key, id) in logs {
-        let mut query = of_env("select length from logs", key);
-        query.push(" and deployment_id = ").push_bind(id.to_string());
-        let length: Option<(i64,)> = query.build_query_as().fetch_optional(&pools.readers).await?;
-        lengths.push(length.map_or(0, |(length,)| length as u64));
-    }
-    Ok(lengths)
+pub(in crate::store) async fn lengths(
+    pools: &Pools,
+    key: &EnvKey,
+    ids: &[DeploymentId],
+) -> Result<Vec<(DeploymentId, u64)>> {
+    let mut query = of_env("select deployment_id, length from logs", key);
+    push_any(query.push(" and "), "deployment_id", ids.iter().map(ToString::to_string).collect());
+    let found: Vec<(String, i64)> = query.build_query_as().fetch_all(&pools.own).await?;
+    found.into_iter().map(|(id, length)| Ok((parse(&id)?, length as u64))).collect()
 }

@@ -134,12 +134,14 @@ async fn load_deployments(
     if ids.is_empty() {
         return Ok(());
     }
-    let mut query = of_env("select row, state from deployments", key);
+    let mut query = of_env("select row, state, last_heard_at from deployments", key);
     push_any(query.push(" and "), "id", ids.clone());
-    let found: Vec<(String, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
-    for (row, kept) in found {
+    let found: Vec<(String, String, i64)> = query.build_query_as().fetch_all(&mut *connection).await?;
+    for (row, kept, last_heard_at) in found {
         let row: DeploymentRow = serde_json::from_str(&row)?;
-        let kept: DeploymentState = serde_json::from_str(&kept)?;
+        let mut kept: DeploymentState = serde_json::from_str(&kept)?;
+        // The column is later where a log has grown: that takes no lock of the env.
+        kept.last_heard_at = kept.last_heard_at.max(Timestamp::from_millis(last_heard_at));
         state.deployments.insert(row.id, Deployment { row: Arc::new(row), state: kept });
     }
     let mut query = of_env("select deployment_id from tombstones", key);
@@ -320,6 +322,7 @@ async fn load_workflows(
     touched: &Touched,
 ) -> Result<BTreeMap<Slug, WorkflowState>> {
     type Kept = (i64, String, Option<i64>, bool);
+    type Newest = (i64, i64, String, String, Option<String>);
     let mut states: BTreeMap<Slug, WorkflowState> = BTreeMap::new();
     let mut slugs: Vec<&Slug> = touched.low.keys().collect();
     let mut asked: Vec<Asked> = touched.low.iter().map(|(slug, low)| touched.asked(slug, *low)).collect();
@@ -357,7 +360,6 @@ async fn load_workflows(
     for (n, version) in seen {
         found[n as usize].stretch.seen.insert(version);
     }
-    type Newest = (i64, i64, String, String, Option<String>);
     let newest: Vec<Newest> = for_each(connection, key, NEWEST, &asked).await?;
     for (n, created_at, id, status, version) in newest {
         let status = Status::parse(&status).ok_or_else(|| unexpected("status", &status))?;

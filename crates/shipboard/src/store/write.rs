@@ -13,7 +13,7 @@ use shipboard_core::time::Timestamp;
 use sqlx::Database;
 
 use super::touched::{load, of_env, parse};
-use super::{BEGIN_WRITE, Db, FOR_UPDATE, Pools, insert, push_any, update};
+use super::{BEGIN_WRITE, Db, FOR_UPDATE, Pools, begin, insert, push_any, update};
 use crate::store::bulk::Rows;
 use crate::store::{Birth, EnvKey, Result, Written};
 
@@ -35,7 +35,7 @@ pub(in crate::store) async fn write(
     birth: Option<&Birth>,
     now: Timestamp,
 ) -> Result<Option<Written>> {
-    let mut transaction = pools.writer.begin_with(BEGIN_WRITE).await?;
+    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
     let mut locked = lock(&mut transaction, key).await?;
     if locked.is_none()
         && let Some(birth) = birth
@@ -45,8 +45,8 @@ pub(in crate::store) async fn write(
     }
     let Some(locked) = locked else { return Ok(None) };
     // Receipts never go back within an env, whatever the machine's clock does.
-    let now = now.max(locked.clock);
-    let state = EnvState { head: locked.head, counts: locked.counts, ..EnvState::default() };
+    let (machine_time, now) = (Some(now), now.max(locked.clock));
+    let state = EnvState { head: locked.head, counts: locked.counts, machine_time, ..EnvState::default() };
     let state = load(&mut transaction, key, requests, now, state).await?;
     let unchanged: BTreeMap<DeploymentId, Arc<DeploymentRow>> =
         state.deployments.iter().map(|(id, deployment)| (*id, deployment.row.clone())).collect();

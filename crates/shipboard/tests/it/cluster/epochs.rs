@@ -205,3 +205,47 @@ async fn an_older_state_that_a_restarted_database_comes_with_is_a_new_epoch_over
 async fn an_older_state_that_a_restarted_database_comes_with_is_a_new_epoch_over_postgres() {
     an_older_state_is_noticed(Over::Postgres, Back::WithARestart).await;
 }
+
+/// The last reports are undone, as by a failover, and others come at once under the same ids: no head is ever
+/// seen to go back.
+async fn other_events_under_the_same_ids_are_noticed(over: Over, anew: usize) {
+    let cluster = Cluster::start(over, &[]);
+    let [a, b, c] = &cluster.instances[..] else { panic!("three instances") };
+    let pool = PgPool::connect(&cluster.database.url()).await.unwrap();
+    a.report(json!({"workflow": "web", "external_id": "kept", "status": "running"})).await;
+    back_up(&pool).await;
+    let readers = followers(&cluster.instances).await;
+    b.report(json!({"workflow": "web", "external_id": "undone", "status": "failed"})).await;
+    let before = all_end_as_rest_says(&readers, c).await;
+    let old = epoch(&readers[0]);
+
+    restore(&pool).await;
+    for n in 0..anew {
+        a.report(json!({"workflow": "web", "external_id": format!("anew-{n}"), "status": "failed"})).await;
+    }
+    all_have_another(&readers, &old).await;
+    let truth = all_end_as_rest_says(&readers, c).await;
+    assert!(truth.event_id >= before.event_id, "the head was never seen to go back");
+    assert_eq!(truth.deployments.len(), 1 + anew);
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn another_event_in_the_place_of_the_last_is_a_new_epoch_over_nats() {
+    other_events_under_the_same_ids_are_noticed(Over::Nats, 1).await;
+}
+
+#[tokio::test]
+async fn another_event_in_the_place_of_the_last_is_a_new_epoch_over_postgres() {
+    other_events_under_the_same_ids_are_noticed(Over::Postgres, 1).await;
+}
+
+#[tokio::test]
+async fn an_older_state_that_has_overtaken_what_was_shown_is_a_new_epoch_over_nats() {
+    other_events_under_the_same_ids_are_noticed(Over::Nats, 3).await;
+}
+
+#[tokio::test]
+async fn an_older_state_that_has_overtaken_what_was_shown_is_a_new_epoch_over_postgres() {
+    other_events_under_the_same_ids_are_noticed(Over::Postgres, 3).await;
+}
