@@ -1,5 +1,5 @@
-//! What telling other instances costs the one that writes: the same hot env with the bus off and on, while
-//! two more instances show that env to a reader each.
+//! What telling other instances costs the one that writes: the same hot env with the bus off and on, first by
+//! itself, then while two more instances on the same cores show that env to a reader each.
 
 use tokio::task::JoinSet;
 
@@ -15,22 +15,31 @@ use crate::{Args, Result};
 pub async fn measure(args: &Args) -> Result<()> {
     let postgres = Postgres::start(&args.settings)?;
     let nats = Private::nats()?;
-    let buses = ["local".to_owned(), "postgres".to_owned(), nats.nats_url()];
-    let mut turns: [Vec<(Turn, f64)>; 3] = Default::default();
     warm_up(args, &postgres).await?;
-    for round in 0..args.rounds {
-        // Each is first as often as the others: the database grows from turn to turn.
-        for (n, bus) in buses.iter().enumerate().cycle().skip(round % 3).take(3) {
-            postgres.settle("postgres")?;
-            turns[n].push(one(args, (&postgres, &nats), bus, &format!("bus-{round}-{n}")).await?);
-        }
-    }
     println!(
-        "PostgreSQL {}, {REPORTERS} reporters at one of three instances, a reader at each of the others, {} turns of {} s each\n",
+        "PostgreSQL {}, {REPORTERS} reporters, {} turns of {} s each",
         postgres.version()?,
         args.rounds,
         args.seconds
     );
+    for beside in [0, 2] {
+        println!("\n{beside} more instances, a reader at each:\n");
+        series(args, &postgres, &nats, beside).await?;
+    }
+    Ok(())
+}
+
+async fn series(args: &Args, postgres: &Postgres, nats: &Private, beside: usize) -> Result<()> {
+    let buses = ["local".to_owned(), "postgres".to_owned(), nats.nats_url()];
+    let mut turns: [Vec<(Turn, f64)>; 3] = Default::default();
+    for round in 0..args.rounds {
+        // Each is first as often as the others: the database grows from turn to turn.
+        for (n, bus) in buses.iter().enumerate().cycle().skip(round % 3).take(3) {
+            postgres.settle("postgres")?;
+            turns[n]
+                .push(one(args, (postgres, nats), bus, &format!("bus-{beside}-{round}-{n}"), beside).await?);
+        }
+    }
     let names = ["--bus local (off)", "--bus postgres", "--bus nats://"];
     let mut table = Table::new(&COLUMNS);
     let mut heard = Table::new(&[
@@ -68,10 +77,12 @@ async fn one(
     (postgres, nats): (&Postgres, &Private),
     bus: &str,
     env: &str,
+    beside: usize,
 ) -> Result<(Turn, f64)> {
-    let beside = |others: &[Server; 2]| [others[0].pid(), others[1].pid(), nats.pid];
     let start = || Server::start(&args.shipboard()?, &postgres.url(), Some(bus));
-    let (writer, others) = (start()?, [start()?, start()?]);
+    let writer = start()?;
+    let others = (0..beside).map(|_| start()).collect::<Result<Vec<_>>>()?;
+    let beside: Vec<u32> = others.iter().map(Server::pid).chain([nats.pid]).collect();
     let load = Load::on(writer.address, env);
     load.live(1).await?;
     let mut readers = JoinSet::new();
@@ -80,10 +91,10 @@ async fn one(
         readers.spawn(async move { reader.read_on().await });
     }
     let rings = rings(&others).await?;
-    let turn = turn::take(&writer, &load, args.turn(), Some(postgres.pid()), &beside(&others)).await?;
+    let turn = turn::take(&writer, &load, args.turn(), Some(postgres.pid()), &beside).await?;
     // Of a turn with its warm-up: the rate is the same in both.
     let seconds = (args.turn() + WARM_UP).as_secs_f64();
-    let rings = (self::rings(&others).await? - rings) / seconds / others.len() as f64;
+    let rings = (self::rings(&others).await? - rings) / seconds / others.len().max(1) as f64;
     Ok((turn, rings))
 }
 

@@ -26,9 +26,10 @@ const MAX_GROUP: usize = 1_000;
 const MAX_WAITING: usize = 1_024;
 /// Reports of nothing but progress go at most this often; those that come meanwhile are merged.
 const PROGRESS_PACE: Duration = Duration::from_millis(PROGRESS_PACE_MS as u64);
-/// A group of so many jobs is followed by a pause for more to come, which is short beside a transaction.
+/// After a group of so many jobs, the next one waits for as many,
 const BUSY: usize = 8;
-const LINGER: Duration = Duration::from_millis(1);
+/// but at most for this part of the time that the last one took.
+const LINGER: u32 = 4;
 /// A writer with nothing to do for so long ends.
 const IDLE: Duration = Duration::from_secs(30);
 /// The same when the server is stopping: requests that are under way may still bring something.
@@ -170,7 +171,7 @@ impl Writers {
             held: Vec::new(),
             owed: BTreeSet::new(),
             due: None,
-            busy: false,
+            last: (0, Duration::ZERO),
         };
         self.shared.tasks.spawn(writer.run());
         queue
@@ -187,8 +188,8 @@ struct Writer {
     owed: BTreeSet<DeploymentId>,
     /// When progress may go again; `None`: at once.
     due: Option<Instant>,
-    /// The last group was of many.
-    busy: bool,
+    /// How many jobs the last group had, and how long it took.
+    last: (usize, Duration),
 }
 
 impl Writer {
@@ -207,10 +208,8 @@ impl Writer {
                 () = tokio::time::sleep_until(wait) => if due.is_none() { self.jobs.close() },
                 () = stopping.cancelled(), if !stopping.is_cancelled() => {}
             }
-            if !taken.is_empty() && self.busy {
-                // Whoever was just answered is about to say the next thing. Without this, half of them would
-                // always come a moment too late, and wait for two transactions instead of one.
-                tokio::time::sleep(LINGER).await;
+            if !taken.is_empty() {
+                self.linger(&mut taken).await;
             }
             let mut size = taken.iter().map(|job| job.requests.len()).sum::<usize>();
             while size < MAX_GROUP
@@ -221,8 +220,9 @@ impl Writer {
             }
             let group = self.pace(taken);
             if !group.is_empty() {
-                self.busy = group.len() >= BUSY;
+                let (jobs, began) = (group.len(), Instant::now());
                 self.commit(group).await;
+                self.last = (jobs, began.elapsed());
             }
         }
         let mut last = std::mem::take(&mut self.held);
@@ -233,6 +233,21 @@ impl Writer {
             self.commit(last).await;
         }
         self.shared.forget(&self.key);
+    }
+
+    /// Waits a little for those who were just answered, and are about to say the next thing. Without this, half
+    /// of them would always come a moment too late, and wait for two transactions instead of one.
+    async fn linger(&mut self, taken: &mut Vec<Job>) {
+        let (jobs, time) = self.last;
+        if jobs < BUSY {
+            return;
+        }
+        let until = Instant::now() + time / LINGER;
+        while taken.len() < jobs
+            && let Ok(Some(job)) = tokio::time::timeout_at(until, self.jobs.recv()).await
+        {
+            taken.push(job);
+        }
     }
 
     /// Which jobs go now: all, unless there is nothing but progress and some went just before. Whatever

@@ -21,7 +21,7 @@ pub use log::{LogNext, LogReading};
 use shipboard_core::event::Event;
 use shipboard_core::id::{Epoch, EventId};
 
-use crate::bus::{Bus, Ring};
+use crate::bus::{Bus, MAX_CARRIED, Ring};
 use crate::store::{EnvKey, Head, Result, Store};
 use crate::tasks::Tasks;
 
@@ -109,7 +109,8 @@ impl Boards {
     pub fn publish(&self, key: &EnvKey, epoch: &Epoch, events: Vec<Event>) {
         let Some(last) = events.last() else { return };
         let (head, ts) = (last.event_id, last.ts);
-        let transactions = if self.bus.carries_events() { vec![events.clone()] } else { Vec::new() };
+        let carried = self.bus.carries_events() && events.len() <= MAX_CARRIED;
+        let transactions = if carried { vec![events.clone()] } else { Vec::new() };
         if let Some(board) = self.get(key)
             && board.offer(epoch, events)
         {

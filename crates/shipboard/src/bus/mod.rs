@@ -23,6 +23,10 @@ use crate::tasks::Tasks;
 /// Most rings heard that wait to be looked at; what comes beyond is dropped and counted.
 const MAX_HEARD: usize = 4_096;
 
+/// Most events of a transaction that go with a ring. More are rarely few enough bytes, and those who hear of
+/// so many read them at once from the log.
+pub const MAX_CARRIED: usize = 48;
+
 /// That an env's log has reached an event.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Ring {

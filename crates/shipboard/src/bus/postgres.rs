@@ -50,7 +50,9 @@ impl Postgres {
     pub(super) fn start(database: &str, tasks: &Tasks, ear: Ear) -> sqlx::Result<Self> {
         let options = postgres::options(database)?;
         let bus = Self { outbox: Arc::default(), link: Arc::new(Link::new()) };
-        let (outbox, teller) = (bus.outbox.clone(), options.clone());
+        // A ring that is lost with the server is no loss: nobody waits for the disk.
+        let teller = options.clone().options([("synchronous_commit", "off")]);
+        let outbox = bus.outbox.clone();
         tasks.spawn_until_stop(async move {
             let mut failures = 0;
             loop {

@@ -398,8 +398,11 @@ mod on_sqlite {
 }
 
 mod on_postgres {
+    use std::time::Duration;
+
     use super::Store;
     use crate::servers::Service;
+    use crate::store::postgres;
 
     async fn open() -> (Store, Service) {
         let service = Service::postgres();
@@ -407,4 +410,22 @@ mod on_postgres {
     }
 
     all_promises!(open());
+
+    #[tokio::test]
+    async fn a_transaction_whose_caller_leaves_while_it_begins_is_not_left_open() {
+        let service = Service::postgres();
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1);
+        let pool = pool.connect_with(postgres::options(&service.url()).unwrap()).await.unwrap();
+        for micros in (0..600).step_by(5) {
+            let begun = postgres::begin(&pool, postgres::BEGIN_READ);
+            let _ = tokio::time::timeout(Duration::from_micros(micros), begun).await;
+            // In a transaction that somebody left open, time stands still.
+            let now = async || {
+                let now = sqlx::query_as("select cast(now() as text)").fetch_one(&pool).await;
+                let (now,): (String,) = now.unwrap();
+                now
+            };
+            assert_ne!(now().await, now().await, "left after {micros} µs");
+        }
+    }
 }

@@ -14,6 +14,9 @@ use super::touched::{of_env, parse};
 use super::{BEGIN_READ, Db, Pools, WITHOUT_LIMIT, access, begin, push_any_pair};
 use crate::store::{Audit, EnvKey, Head, Result, Tail};
 
+/// An env's epoch and head beside an event of its log, if there is one.
+type Tailed = (String, i64, Option<i64>, Option<i64>, Option<i64>, Option<String>);
+
 pub(in crate::store) async fn tail(
     pools: &Pools,
     key: &EnvKey,
@@ -22,38 +25,38 @@ pub(in crate::store) async fn tail(
     seen: Option<Timestamp>,
     limit: usize,
 ) -> Result<Tail> {
-    let mut transaction = begin(&pools.own, BEGIN_READ).await?;
-    let mut query = of_env("select epoch, head from envs", key);
-    let found: Option<(String, i64)> = query.build_query_as().fetch_optional(&mut *transaction).await?;
-    let Some((_, head)) = found.filter(|(known, _)| known == epoch.as_str()) else {
-        return Ok(Tail::Gap);
-    };
-    if (head as u64) < after.0 {
-        return Ok(Tail::Back);
-    }
-    // The log may have gone back, and forward again with other events under the same ids.
-    let mut query = of_env("select ts from events", key);
-    query.push(" and event_id = ").push_bind(after.0 as i64);
-    let kept: Option<(i64,)> = query.build_query_as().fetch_optional(&mut *transaction).await?;
-    if kept.zip(seen).is_some_and(|((kept,), seen)| kept != seen.as_millis()) {
-        return Ok(Tail::Back);
-    }
-    if head as u64 == after.0 {
-        return Ok(Tail::Transactions(Vec::new()));
-    }
-    let mut query = of_env("select event_id, last_id, ts, change from events", key);
-    query.push(" and event_id > ").push_bind(after.0 as i64);
-    query.push(" and event_id <= (select max(last_id) from (select last_id from events where tenant = ");
+    // One statement, which sees one moment: the env beside the page of its log that begins with `after` itself.
+    let mut query = QueryBuilder::<Db>::new("with page as (select last_id from events where tenant = ");
     query.push_bind(key.tenant.as_str()).push(" and env = ").push_bind(key.env.as_str());
     query.push(" and event_id > ").push_bind(after.0 as i64);
-    query.push(" order by event_id limit ").push_bind(limit as i64).push(") page)");
-    query.push(" order by event_id");
-    let found: Vec<(i64, i64, i64, String)> = query.build_query_as().fetch_all(&mut *transaction).await?;
-    transaction.commit().await?;
+    query.push(" order by event_id limit ").push_bind(limit as i64);
+    query.push(") select epoch, head, event_id, last_id, ts, change from envs left join events on ");
+    query.push("events.tenant = envs.tenant and events.env = envs.env and event_id >= ");
+    query.push_bind(after.0 as i64).push(" and event_id <= coalesce((select max(last_id) from page), ");
+    query.push_bind(after.0 as i64).push(") where envs.tenant = ").push_bind(key.tenant.as_str());
+    query.push(" and envs.env = ").push_bind(key.env.as_str()).push(" order by event_id");
+    let found: Vec<Tailed> = query.build_query_as().fetch_all(&pools.own).await?;
+    let Some((_, head, ..)) = found.first().filter(|(known, ..)| known == epoch.as_str()) else {
+        return Ok(Tail::Gap);
+    };
+    let head = *head as u64;
+    if head < after.0 {
+        return Ok(Tail::Back);
+    }
     let mut transactions: Vec<Vec<Event>> = Vec::new();
     let mut expected = after;
     let mut last = 0;
-    for (event_id, last_id, ts, change) in found {
+    for (_, _, event_id, last_id, ts, change) in found {
+        let (Some(event_id), Some(last_id), Some(ts), Some(change)) = (event_id, last_id, ts, change) else {
+            continue;
+        };
+        if event_id as u64 == after.0 {
+            // The log may have gone back, and forward again with other events under the same ids.
+            if seen.is_some_and(|seen| seen.as_millis() != ts) {
+                return Ok(Tail::Back);
+            }
+            continue;
+        }
         expected = expected.next();
         if expected.0 != event_id as u64 {
             return Ok(Tail::Gap);
@@ -66,7 +69,7 @@ pub(in crate::store) async fn tail(
         last = last_id;
     }
     // The head is ahead of what the log holds: its beginning was trimmed away.
-    Ok(if transactions.is_empty() { Tail::Gap } else { Tail::Transactions(transactions) })
+    Ok(if transactions.is_empty() && head > after.0 { Tail::Gap } else { Tail::Transactions(transactions) })
 }
 
 fn decode(event_id: i64, ts: i64, change: &str) -> Result<Event> {

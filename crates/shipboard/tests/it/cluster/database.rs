@@ -160,3 +160,79 @@ async fn a_database_frozen_for_six_seconds_loses_no_reader_and_no_answered_repor
 async fn a_database_frozen_for_six_seconds_loses_no_reader_and_no_answered_report_over_postgres() {
     readers_stay_and_nothing_is_lost(Over::Postgres, Away::Frozen(Duration::from_secs(6))).await;
 }
+
+#[tokio::test]
+async fn a_crowd_before_a_board_that_cannot_be_loaded_does_not_wait_in_a_line() {
+    let mut cluster = Cluster::start(Over::Postgres, &[]);
+    cluster.database.freeze();
+    let server = &cluster.instances[0];
+    let crowd = (0..12).map(|_| sends_new_readers_of_a_cold_board_away(server));
+    futures_util::future::join_all(crowd).await;
+    cluster.database.thaw();
+}
+
+#[tokio::test]
+async fn a_report_that_was_refused_while_it_waited_is_not_taken_up_later() {
+    let mut cluster = Cluster::start(Over::Postgres, &[]);
+    let server = cluster.instances[0].clone();
+    server.report(json!({"workflow": "first"})).await;
+    cluster.database.freeze();
+    // As many as one transaction takes: each of these is a group of its own, and waits for those before.
+    let batch = async |name: &str, after: Duration| {
+        tokio::time::sleep(after).await;
+        let report = |n| json!({"workflow": "web", "external_id": format!("{name}-{n}")});
+        let reports: Vec<Value> = (0..1_000).map(report).collect();
+        let body = json!({"reports": reports});
+        server.send(Method::POST, &board("/deployments:batch"), &body).await.0
+    };
+    let pause = Duration::from_millis(200);
+    let refused =
+        tokio::join!(batch("first", Duration::ZERO), batch("second", pause), batch("third", 2 * pause));
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    assert_eq!(refused, (unavailable, unavailable, unavailable));
+    cluster.database.thaw();
+    // What comes afterwards is behind all of them in the writer's line.
+    eventually("reports are taken again", async || {
+        let body = json!({"workflow": "web", "external_id": "afterwards"});
+        let (status, _) = server.send(Method::POST, &board("/deployments"), &body).await;
+        status.is_success().then_some(())
+    })
+    .await;
+    let found = server.get(&board("/deployments?q=third-")).await;
+    assert_eq!(found["items"].as_array().unwrap().len(), 0);
+    server.check();
+}
+
+#[tokio::test]
+async fn a_crowd_of_slow_searches_takes_nobody_else_s_turn() {
+    let cluster = Cluster::start(Over::Postgres, &[]);
+    let server = cluster.instances[0].clone();
+    server.report(json!({"workflow": "first"})).await;
+    let mut stream = cluster.instances[1].stream(&board("/stream")).await;
+    stream.next_of("snapshot").await;
+    // Whatever reads rows of deployments waits for this, as for a search through millions of them.
+    let pool = sqlx::PgPool::connect(&cluster.database.url()).await.unwrap();
+    let mut lock = pool.begin().await.unwrap();
+    sqlx::query("lock table deployments in access exclusive mode").execute(&mut *lock).await.unwrap();
+    let searches = (0..30).map(|n| {
+        let server = server.clone();
+        tokio::spawn(async move { server.get_status(&board(&format!("/deployments?q=x{n}"))).await })
+    });
+    let searches: Vec<_> = searches.collect();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(5) {
+        let asked = Instant::now();
+        assert_eq!(server.get_status("/readyz").await, StatusCode::OK);
+        assert_eq!(server.get_status(&board("/counts")).await, StatusCode::OK);
+        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    }
+    for search in searches {
+        let status = search.await.unwrap();
+        let told = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
+        assert!(told.contains(&status), "{status}");
+    }
+    assert_eq!(server.metric("shipboard_database_reconnects_total").await, 0, "the server was never silent");
+    lock.rollback().await.unwrap();
+    server.report(json!({"workflow": "web"})).await;
+    stream.next_of("deployment.upsert").await;
+}
