@@ -214,11 +214,11 @@ async fn a_crowd_of_slow_searches_takes_nobody_else_s_turn() {
     let pool = sqlx::PgPool::connect(&cluster.database.url()).await.unwrap();
     let mut lock = pool.begin().await.unwrap();
     sqlx::query("lock table deployments in access exclusive mode").execute(&mut *lock).await.unwrap();
-    let searches = (0..30).map(|n| {
+    let mut searches = tokio::task::JoinSet::new();
+    for n in 0..30 {
         let server = server.clone();
-        tokio::spawn(async move { server.get_status(&board(&format!("/deployments?q=x{n}"))).await })
-    });
-    let searches: Vec<_> = searches.collect();
+        searches.spawn(async move { server.get_status(&board(&format!("/deployments?q=x{n}"))).await });
+    }
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(5) {
         let asked = Instant::now();
@@ -226,8 +226,8 @@ async fn a_crowd_of_slow_searches_takes_nobody_else_s_turn() {
         assert_eq!(server.get_status(&board("/counts")).await, StatusCode::OK);
         assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     }
-    for search in searches {
-        let status = search.await.unwrap();
+    while let Some(status) = searches.join_next().await {
+        let status = status.unwrap();
         let told = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
         assert!(told.contains(&status), "{status}");
     }
