@@ -28,8 +28,9 @@ const MAX_WAITING: usize = 1_024;
 const PROGRESS_PACE: Duration = Duration::from_millis(PROGRESS_PACE_MS as u64);
 /// After a group of so many jobs, the next one waits for as many,
 const BUSY: usize = 8;
-/// but at most for this part of the time that the last one took.
+/// but at most for this part of the time that the last one took, and never longer than this.
 const LINGER: u32 = 4;
+const MAX_LINGER: Duration = Duration::from_millis(10);
 /// A writer with nothing to do for so long ends.
 const IDLE: Duration = Duration::from_secs(30);
 /// The same when the server is stopping: requests that are under way may still bring something.
@@ -242,7 +243,7 @@ impl Writer {
         if jobs < BUSY {
             return;
         }
-        let until = Instant::now() + time / LINGER;
+        let until = Instant::now() + (time / LINGER).min(MAX_LINGER);
         while taken.len() < jobs
             && let Ok(Some(job)) = tokio::time::timeout_at(until, self.jobs.recv()).await
         {

@@ -412,6 +412,26 @@ mod on_postgres {
     all_promises!(open());
 
     #[tokio::test]
+    async fn old_events_go_while_a_writer_holds_the_env() {
+        let (store, service) = open().await;
+        let key = super::key("held");
+        for n in 0..5 {
+            let body = serde_json::json!({"workflow": "w", "external_id": format!("{n}")});
+            super::write(&store, &key, &[super::post(body)], super::second(n)).await;
+        }
+        let pool = sqlx::PgPool::connect(&service.url()).await.unwrap();
+        let mut writer = pool.begin().await.unwrap();
+        sqlx::query("select head from envs for update").execute(&mut *writer).await.unwrap();
+        assert!(store.trim_log(&key, super::second(1_000), 3).await.unwrap() > 0);
+        let body = serde_json::json!({"workflow": "w", "external_id": "later"});
+        let refused = store.write(&key, &[super::post(body)], None, super::second(9)).await;
+        assert!(
+            matches!(refused, Err(super::StoreError::Busy(_))),
+            "a writer waits for its lock: {refused:?}"
+        );
+    }
+
+    #[tokio::test]
     async fn a_transaction_whose_caller_leaves_while_it_begins_is_not_left_open() {
         let service = Service::postgres();
         let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1);
