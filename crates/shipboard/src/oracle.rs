@@ -166,9 +166,16 @@ const TRIED: &[&str] = &[
 
 #[test]
 fn everything_that_may_befall_them_does() {
-    let tally = run(&Origin::sqlite(false), 1_000..1_060, Duration::MAX);
-    let missing: Vec<_> = TRIED.iter().filter(|what| tally.of(what) == 0).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    // Some of it is rare, and threads have a say in it: more schedules follow until all has been seen.
+    let mut missing = TRIED.to_vec();
+    for seeds in (1_000..1_600).step_by(60).map(|first| first..first + 60) {
+        let tally = run(&Origin::sqlite(false), seeds, Duration::MAX);
+        missing.retain(|what| tally.of(what) == 0);
+        if missing.is_empty() {
+            return;
+        }
+    }
+    panic!("never tried: {missing:?}");
 }
 
 /// For as long as `ORACLE_FOR` says, from `ORACLE_SEED` on, on SQLite or where `ORACLE_DATABASE` says.
