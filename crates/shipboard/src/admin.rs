@@ -12,7 +12,7 @@ use shipboard_core::time::Timestamp;
 use crate::app::StartError;
 use crate::config::{MAX_SPAN, Span};
 use crate::hooks::github;
-use crate::store::{EnvKey, Hook, Role, Store, Token};
+use crate::store::{ALL, EnvKey, Hook, Role, Store, Token};
 use crate::{access, clock, envs};
 
 /// The database these commands work on.
@@ -144,12 +144,10 @@ type Done = Result<(), StartError>;
 pub async fn epoch(database: &str) -> Done {
     let store = open_existing(database).await?;
     let mut renewed = 0;
-    for (tenant, _) in store.tenants().await? {
-        for env in store.envs(&tenant).await? {
-            let key = EnvKey { tenant: tenant.clone(), env: env.slug };
-            if store.renew_epoch(&key, &env.epoch, EventId(u64::MAX), &clock::epoch()).await? {
-                renewed += 1;
-            }
+    for (tenant, env) in store.all_envs(ALL).await? {
+        let key = EnvKey { tenant, env: env.slug };
+        if store.renew_epoch(&key, &env.epoch, EventId(u64::MAX), &clock::epoch()).await? {
+            renewed += 1;
         }
     }
     store.close().await;

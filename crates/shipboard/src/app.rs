@@ -17,7 +17,7 @@ use crate::access::Access;
 use crate::board::Boards;
 use crate::bus::{self, Bus, Heard};
 use crate::config::Config;
-use crate::store::{EnvKey, Store};
+use crate::store::{ALL, EnvKey, Store};
 use crate::tasks::Tasks;
 use crate::watch::{self, Hearing};
 use crate::writer::Writers;
@@ -236,11 +236,9 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
     });
     repeat(app, every(60), |app| async move {
         let before = clock::now().plus_millis(-(app.config.keep_events.as_millis() as i64));
-        for (tenant, _) in app.store.tenants().await? {
-            for env in app.store.envs(&tenant).await? {
-                let key = EnvKey { tenant: tenant.clone(), env: env.slug };
-                while app.store.trim_log(&key, before, KEEP_AT_LEAST).await? > 0 {}
-            }
+        for (tenant, env) in app.store.all_envs(ALL).await? {
+            let key = EnvKey { tenant, env: env.slug };
+            while app.store.trim_log(&key, before, KEEP_AT_LEAST).await? > 0 {}
         }
         Ok(())
     });

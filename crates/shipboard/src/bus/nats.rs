@@ -2,7 +2,7 @@
 //!
 //! A ring carries the transaction's events while they are small, so that a board that has all before them
 //! need not ask the database. The broker is trusted as the database is: whoever may publish there may show
-//! any board anything until the next load.
+//! any board anything until its next comparison with the database.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -192,7 +192,7 @@ fn refused(problem: &Problem) -> BatchResult {
         ("until" = Option<String>, Query, description = "created_at before this"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<usize>, Query, description = "1 to 500; 100 unless given")),
-    responses((status = 200, body = DeploymentList)))]
+    responses((status = 200, body = DeploymentList), (status = 429)))]
 pub async fn list(
     State(app): State<Arc<App>>,
     InEnv { key, .. }: InEnv,

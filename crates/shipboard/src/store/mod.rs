@@ -32,6 +32,9 @@ const WITHIN: Duration = Duration::from_secs(4);
 /// How long a group's transaction may take. Who waits for it is told earlier that it may yet be committed.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 
+/// A limit that is none, within what both engines take for one.
+pub const ALL: usize = i64::MAX as usize;
+
 /// Most deployments of a workflow that one transaction deletes: others wait behind it.
 pub const MAX_DELETED_AT_ONCE: usize = 500;
 
@@ -511,7 +514,7 @@ impl Store {
         on!(self, access::envs(tenant))
     }
 
-    /// Every env of every tenant, at most `limit`, for metrics.
+    /// Every env of every tenant, at most `limit`.
     pub async fn all_envs(&self, limit: usize) -> Result<Vec<(Slug, Env)>> {
         on!(self, access::all_envs(limit))
     }
