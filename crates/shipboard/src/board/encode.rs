@@ -8,10 +8,10 @@ use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use shipboard_core::counts::Counts;
 use shipboard_core::event::{
-    Change, DeploymentRow, DeploymentUpsert, EndReason, Envelope, Event, LogAppend, StreamEnd, TimelineEntry,
-    WorkflowRow,
+    Change, DeploymentDelete, DeploymentRow, DeploymentUpsert, EndReason, Envelope, Event, LogAppend,
+    StreamEnd, TimelineEntry, WorkflowRow,
 };
-use shipboard_core::id::{Epoch, EventId};
+use shipboard_core::id::{DeploymentId, Epoch, EventId};
 use shipboard_core::time::Timestamp;
 
 use super::ring::{Part, Transaction};
@@ -41,14 +41,12 @@ pub(super) fn transaction(key: &EnvKey, epoch: &Epoch, events: Vec<Event>) -> Op
         metrics::counter!("shipboard_encodes_total", "what" => "event").increment(1);
     }
     let list = Bytes::from(list);
-    let parts = events.into_iter().zip(pieces).map(|(event, (range, fuller))| {
-        let frame = fuller.unwrap_or_else(|| list.slice(range));
-        Part { event, frame }
-    });
+    let parts = events.into_iter().zip(pieces);
+    let parts = parts.map(|(event, (range, fuller))| Part { event, plain: list.slice(range), fuller });
     let parts: Vec<Part> = parts.collect();
     // A row takes about as much again as a value; a fuller block comes on top of the list's.
-    let fuller: usize = parts.iter().map(|part| part.frame.len()).sum();
-    let bytes = list.len() + fuller;
+    let bytes = list.len()
+        + parts.iter().map(|part| part.fuller.as_ref().unwrap_or(&part.plain).len()).sum::<usize>();
     Some(Transaction { first, last, list, parts, bytes, committed: std::time::Instant::now() })
 }
 
@@ -113,7 +111,7 @@ pub(super) struct DetailsState<'a> {
 /// The same of a log.
 #[derive(Serialize)]
 pub(super) struct LogState<'a> {
-    pub(super) id: shipboard_core::id::DeploymentId,
+    pub(super) id: DeploymentId,
     pub(super) offset: u64,
     pub(super) text: &'a str,
     pub(super) done: bool,
@@ -160,24 +158,44 @@ pub(super) fn log_append(
     Bytes::from(out)
 }
 
-/// Encodes the last block of a stream. `last` is the id the stream has reached, if it sent any.
-pub fn stream_end(
+/// Encodes that a deployment is gone, for a reader that missed when it went.
+pub(super) fn deployment_delete(
     key: &EnvKey,
-    last: Option<(&Epoch, EventId)>,
+    epoch: &Epoch,
+    event_id: EventId,
     ts: Timestamp,
-    reason: EndReason,
-    retry_ms: u64,
+    id: DeploymentId,
 ) -> Bytes {
     let mut out = Vec::with_capacity(256);
-    let event_id = last.map_or(EventId(0), |(_, event_id)| event_id);
+    let kind = "deployment.delete";
+    Head { key, event_id, ts, kind }.write(&mut out, Some(epoch), &DeploymentDelete { id });
+    Bytes::from(out)
+}
+
+/// Encodes the last block of a stream, without an id.
+pub fn stream_end(key: &EnvKey, event_id: EventId, ts: Timestamp, reason: EndReason, retry_ms: u64) -> Bytes {
+    let mut out = Vec::with_capacity(256);
     let head = Head { key, event_id, ts, kind: "stream.end" };
-    head.write(&mut out, last.map(|(epoch, _)| epoch), &StreamEnd { reason, retry_ms });
+    head.write(&mut out, None, &StreamEnd { reason, retry_ms });
     Bytes::from(out)
 }
 
 /// A comment, and a block that moves the id and fires nothing.
-pub fn heartbeat(epoch: &Epoch, event_id: EventId) -> Bytes {
-    Bytes::from(format!(": heartbeat\nid: {epoch}.{event_id}\n\n"))
+pub fn heartbeat(id: &str) -> Bytes {
+    Bytes::from(format!(": heartbeat\nid: {id}\n\n"))
+}
+
+/// The line that gives a block its id.
+pub fn id_line(id: &str) -> Bytes {
+    Bytes::from(format!("id: {id}\n"))
+}
+
+/// A block without the line that gives it its id, which is its first if it has one.
+pub fn without_id(block: &Bytes) -> Bytes {
+    match block.iter().position(|byte| *byte == b'\n') {
+        Some(end) if block.starts_with(b"id: ") => block.slice(end + 1..),
+        _ => block.clone(),
+    }
 }
 
 /// The first line of a stream: when to come back if it breaks.

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::ring::After;
 use super::state::{Hold, State};
-use super::{Cursor, Next, Opened, encode, log};
+use super::{Block, Cursor, Interest, Next, Opened, View, encode, log};
 use crate::bus::Following;
 use crate::clock;
 use crate::store::{EnvKey, Head, Result, Store, StoreError, Tail};
@@ -25,8 +25,6 @@ const CATCH_UP: usize = if cfg!(test) { 8 } else { 2_000 };
 const READ_AT_ONCE: usize = if cfg!(test) { 4 } else { 64 };
 /// No further transaction is handed over beyond this many bytes: what a slow reader holds is its own cost.
 const READ_BYTES: usize = 128 * 1024;
-/// Most limits that a snapshot is kept encoded for.
-const MAX_SNAPSHOTS: usize = 4;
 /// How often a read that raced a very busy board is tried before it is given up.
 const MAX_TRIES: usize = 8;
 
@@ -339,46 +337,27 @@ impl LiveBoard {
         if self.comparisons.load(Ordering::Acquire) == begun { self.catch_up_locked().await } else { Ok(()) }
     }
 
-    /// A snapshot of the deployments scope.
-    pub fn snapshot(&self, limit: usize, now: Timestamp) -> Opened {
+    /// Snapshots of several views, all of them at one event. `None`: a deployment is not held any more, or
+    /// a log was read in another epoch; both must be opened again.
+    pub fn snapshots(&self, views: &[View<'_>], now: Timestamp) -> Option<Opened> {
         let mut state = self.state();
-        let cursor = state.cursor();
-        let shared = match state.snapshots.get(&limit) {
-            Some((at, shared)) if *at == cursor.event_id => shared.clone(),
-            _ => {
-                let (deployments, has_more) = state.board.deployments(limit);
-                let (workflows, workflows_more) = state.board.workflows();
-                let counts = state.board.counts();
-                let shared = encode::snapshot_state(&encode::DeploymentsState {
-                    counts,
-                    deployments: &deployments,
-                    has_more,
-                    workflows: &workflows,
-                    workflows_more,
-                });
-                state.snapshots.retain(|_, (at, _)| *at == cursor.event_id);
-                if state.snapshots.len() >= MAX_SNAPSHOTS {
-                    state.snapshots.clear();
-                }
-                state.snapshots.insert(limit, (cursor.event_id, shared.clone()));
-                shared
-            }
-        };
-        let head = encode::snapshot_head(&self.key, &state.epoch, cursor.event_id, "deployments", now);
-        Opened { frames: vec![head, shared], cursor, epoch: state.epoch.clone() }
+        let (cursor, epoch) = (state.cursor(), state.epoch.clone());
+        let mut blocks = Vec::with_capacity(views.len());
+        for view in views {
+            let (scope, rest) = match view {
+                View::Deployments { limit } => ("deployments", state.encoded(*limit)),
+                View::Details { id } => ("details", state.encoded_detail(*id)?),
+                View::Log(tail) if tail.epoch == epoch => ("log", tail.encoded.clone()),
+                View::Log(_) => return None,
+            };
+            let bytes = encode::snapshot_head(&self.key, &epoch, cursor.event_id, scope, now);
+            blocks.push(Block { event_id: cursor.event_id, bytes, rest });
+        }
+        Some(Opened { blocks, cursor, epoch })
     }
 
-    /// What has come after a reader of the deployments scope.
-    pub fn after(&self, cursor: Cursor) -> Next {
-        self.read(cursor, None)
-    }
-
-    /// What has come after a reader of one deployment.
-    pub fn after_of(&self, cursor: Cursor, id: DeploymentId) -> Next {
-        self.read(cursor, Some(id))
-    }
-
-    fn read(&self, cursor: Cursor, of: Option<DeploymentId>) -> Next {
+    /// What has come after a reader.
+    pub fn after(&self, cursor: Cursor, interest: &Interest) -> Next {
         let state = self.state();
         if cursor.generation != state.generation {
             return Next::Resync;
@@ -391,36 +370,34 @@ impl LiveBoard {
             return Next::Resync;
         };
         let mut next = cursor;
-        let mut frames = Vec::new();
+        let (mut blocks, mut gone) = (Vec::new(), Vec::new());
         let mut committed = None;
-        let mut gone = false;
-        let mut told = None;
         let mut bytes = 0;
         for transaction in transactions.take(READ_AT_ONCE) {
             next.event_id = transaction.last;
-            match of {
-                None => {
-                    frames.push(transaction.list.clone());
-                    bytes += transaction.list.len();
-                    told = Some(transaction.last);
-                }
-                Some(id) => {
-                    for part in transaction.parts.iter().filter(|part| part.concerns(id)) {
-                        frames.push(part.frame.clone());
-                        bytes += part.frame.len();
-                        told = Some(part.event.event_id);
-                        gone |= matches!(part.event.change, Change::DeploymentDelete(_));
+            if interest.list && !interest.singly {
+                blocks.push(Block::new(transaction.last, transaction.list.clone()));
+                bytes += transaction.list.len();
+            } else {
+                for part in &transaction.parts {
+                    let Some(block) = part.block_for(interest) else { continue };
+                    blocks.push(Block::new(part.event.event_id, block.clone()));
+                    bytes += block.len();
+                    if let Change::DeploymentDelete(delete) = &part.event.change
+                        && interest.has_deployment(delete.id)
+                    {
+                        gone.push(delete.id);
                     }
                 }
             }
-            if !frames.is_empty() {
+            if !blocks.is_empty() {
                 committed = committed.or(Some(transaction.committed));
             }
             if bytes >= READ_BYTES {
                 break;
             }
         }
-        Next::Frames { frames, cursor: next, told, committed, gone }
+        Next::Blocks { blocks, cursor: next, committed, gone }
     }
 
     /// Begins to hold one deployment's details. `None`: there is no such deployment.
@@ -457,25 +434,10 @@ impl LiveBoard {
         Err(StoreError::Raced)
     }
 
-    /// A snapshot of the details scope; `None`: the deployment is gone, or must be opened again.
-    pub fn detail_snapshot(&self, id: DeploymentId, now: Timestamp) -> Option<Opened> {
-        let mut state = self.state();
-        let cursor = state.cursor();
-        let counts = state.board.counts();
-        let epoch = state.epoch.clone();
-        let detail = state.details.get_mut(&id)?;
-        let shared = match &detail.snapshot {
-            Some((at, shared)) if *at == cursor.event_id => shared.clone(),
-            _ => encode::snapshot_state(&encode::DetailsState {
-                deployment: &detail.row,
-                timeline: &detail.timeline,
-                timeline_more: detail.timeline_more,
-                counts,
-            }),
-        };
-        detail.snapshot = Some((cursor.event_id, shared.clone()));
-        let head = encode::snapshot_head(&self.key, &epoch, cursor.event_id, "details", now);
-        Some(Opened { frames: vec![head, shared], cursor, epoch })
+    /// That a deployment is gone, for a reader that is at this cursor and missed when it went.
+    pub fn told_gone(&self, epoch: &Epoch, cursor: Cursor, id: DeploymentId, now: Timestamp) -> Block {
+        let bytes = encode::deployment_delete(&self.key, epoch, cursor.event_id, now, id);
+        Block::new(cursor.event_id, bytes)
     }
 
     /// The env's epoch, and a cursor at the board's head.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use shipboard_core::event::LogAppend;
 use shipboard_core::id::{DeploymentId, Epoch};
 
-use super::{LiveBoard, Opened, encode};
+use super::{LiveBoard, encode};
 use crate::clock;
 use crate::store::Result;
 
@@ -53,6 +53,18 @@ pub struct LogNext {
     /// Where the reader is then.
     pub offset: u64,
     /// The deployment has ended.
+    pub done: bool,
+}
+
+/// The last of a log, as its snapshot gives it.
+#[derive(Debug)]
+pub struct LogTail {
+    /// The env's epoch before it was read.
+    pub(super) epoch: Epoch,
+    pub(super) encoded: Bytes,
+    /// Where a reader is then.
+    pub end: u64,
+    /// The deployment has ended, and this is all.
     pub done: bool,
 }
 
@@ -108,10 +120,10 @@ impl LiveBoard {
         Ok(())
     }
 
-    /// A snapshot of the log scope: from `offset`, or from the last [`MAX_BLOCK`] bytes if that is
-    /// later. `None`: the deployment is gone.
-    /// Gives where the reader is then, and whether the deployment has ended.
-    pub async fn log_snapshot(&self, id: DeploymentId, offset: u64) -> Result<Option<(Opened, u64, bool)>> {
+    /// The last of a log: from `offset`, or its last [`MAX_BLOCK`] bytes if that is later. `None`: the
+    /// deployment is gone, or not held.
+    pub async fn log_tail(&self, id: DeploymentId, offset: u64) -> Result<Option<LogTail>> {
+        let epoch = self.position().0;
         let Some(end) = self.store.read_log(&self.key, id, u64::MAX, 0).await? else { return Ok(None) };
         let wanted = offset.min(end.length);
         let offset = wanted.max(end.length.saturating_sub(MAX_BLOCK as u64));
@@ -129,10 +141,8 @@ impl LiveBoard {
         let done = done && whole;
         let text = readable(&part.bytes[skipped..], done);
         let offset = part.offset + skipped as u64;
-        let (epoch, cursor) = self.position();
-        let head = encode::snapshot_head(&self.key, &epoch, cursor.event_id, "log", clock::now());
-        let shared = encode::snapshot_state(&encode::LogState { id, offset, text: &text, done });
-        Ok(Some((Opened { frames: vec![head, shared], cursor, epoch }, offset + text.len() as u64, done)))
+        let encoded = encode::snapshot_state(&encode::LogState { id, offset, text: &text, done });
+        Ok(Some(LogTail { epoch, encoded, end: offset + text.len() as u64, done }))
     }
 
     /// What is next of a log for a reader at `offset` that was told `told_done`. `None`: it is not held, or not

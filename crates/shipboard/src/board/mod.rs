@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-pub use encode::{heartbeat, retry, stream_end};
+pub use encode::{heartbeat, id_line, retry, stream_end, without_id};
 use futures_util::StreamExt as _;
 pub use live::{DetailReading, LiveBoard, Reading};
-pub use log::{LogNext, LogReading};
+pub use log::{LogNext, LogReading, LogTail};
+pub use ring::Interest;
 use shipboard_core::event::Event;
-use shipboard_core::id::{Epoch, EventId};
+use shipboard_core::id::{DeploymentId, Epoch, EventId};
 
 use crate::bus::{Bus, MAX_CARRIED, Ring};
 use crate::store::{EnvKey, Head, Result, Store};
@@ -45,21 +46,37 @@ pub struct Cursor {
     pub event_id: EventId,
 }
 
+/// One block, or all blocks of a transaction, as bytes that readers share.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The last event in it; that of the state, for a snapshot.
+    pub event_id: EventId,
+    /// It, or what only one reader gets of it.
+    pub bytes: Bytes,
+    /// The rest of it.
+    pub rest: Bytes,
+}
+
+impl Block {
+    /// One that is shared as a whole.
+    pub const fn new(event_id: EventId, bytes: Bytes) -> Self {
+        Self { event_id, bytes, rest: Bytes::new() }
+    }
+}
+
 /// What a board has for a reader.
 #[derive(Debug)]
 pub enum Next {
     /// Blocks to write, and where the reader is then.
-    Frames {
-        /// Shared bytes, in order; none if nothing of it concerns the reader.
-        frames: Vec<Bytes>,
+    Blocks {
+        /// In order; none if nothing concerns the reader.
+        blocks: Vec<Block>,
         /// The new cursor.
         cursor: Cursor,
-        /// The last event among them.
-        told: Option<EventId>,
         /// When the oldest of it was committed.
         committed: Option<Instant>,
-        /// The deployment read was deleted: nothing follows.
-        gone: bool,
+        /// Deployments of the reader's interest that were deleted: nothing follows of them.
+        gone: Vec<DeploymentId>,
     },
     /// The reader is at the head.
     Nothing,
@@ -67,11 +84,28 @@ pub enum Next {
     Resync,
 }
 
-/// A snapshot, and the cursor that goes with it: taken together, under one lock.
+/// What a snapshot is of.
+#[derive(Debug)]
+pub enum View<'a> {
+    /// The newest deployments, this many.
+    Deployments {
+        /// At most.
+        limit: usize,
+    },
+    /// One deployment, which has to be held.
+    Details {
+        /// Which.
+        id: DeploymentId,
+    },
+    /// The last of a log.
+    Log(&'a LogTail),
+}
+
+/// Snapshots, and the cursor that goes with them: taken together, under one lock.
 #[derive(Debug)]
 pub struct Opened {
-    /// Its blocks.
-    pub frames: Vec<Bytes>,
+    /// One for each view, in their order.
+    pub blocks: Vec<Block>,
     /// Where the reader is then.
     pub cursor: Cursor,
     /// The env's epoch.

@@ -15,24 +15,54 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Most transactions a ring holds; few where tests want readers to fall off.
 const MAX_TRANSACTIONS: usize = if cfg!(test) { 12 } else { 4_096 };
 
-/// One event as readers of single deployments get it.
+/// One event and its block.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) event: Event,
-    /// Its block; with timeline entries where it has any.
-    pub(super) frame: Bytes,
+    /// As the deployments scope gets it.
+    pub(super) plain: Bytes,
+    /// With its timeline entries, where it has any: as the details scope gets it.
+    pub(super) fuller: Option<Bytes>,
 }
 
 impl Part {
-    /// What a reader of this deployment's details wants: its own events, and the counts.
-    pub(super) fn concerns(&self, id: DeploymentId) -> bool {
-        match &self.event.change {
-            Change::DeploymentUpsert(upsert) => upsert.deployment.id == id,
-            Change::DeploymentProgress(told) => told.id == id,
-            Change::DeploymentDelete(delete) => delete.id == id,
-            Change::CountsUpdate(_) => true,
-            Change::WorkflowUpsert(_) => false,
+    /// The block that such a reader gets of it, if any: the fuller one if one of its scopes wants that.
+    pub(super) fn block_for(&self, interest: &Interest) -> Option<&Bytes> {
+        let (detailed, wanted) = match &self.event.change {
+            Change::DeploymentUpsert(upsert) => (interest.details.contains(&upsert.deployment.id), false),
+            Change::DeploymentProgress(told) => (interest.details.contains(&told.id), false),
+            Change::DeploymentDelete(delete) => (interest.has_deployment(delete.id), false),
+            Change::CountsUpdate(_) => (false, !interest.details.is_empty()),
+            Change::WorkflowUpsert(_) => (false, false),
+        };
+        match &self.fuller {
+            Some(fuller) if detailed => Some(fuller),
+            _ => (detailed || wanted || interest.list).then_some(&self.plain),
         }
+    }
+}
+
+/// Which of a board's events a reader gets.
+#[derive(Clone, Default, Debug)]
+pub struct Interest {
+    /// All that the deployments scope gets.
+    pub list: bool,
+    /// What concerns these deployments, and the counts.
+    pub details: Vec<DeploymentId>,
+    /// That these deployments are deleted.
+    pub logs: Vec<DeploymentId>,
+    /// The reader puts ids of its own on the blocks, so each comes by itself.
+    pub singly: bool,
+}
+
+impl Interest {
+    /// No event is wanted.
+    pub fn is_empty(&self) -> bool {
+        !self.list && self.details.is_empty() && self.logs.is_empty()
+    }
+
+    pub(super) fn has_deployment(&self, id: DeploymentId) -> bool {
+        self.details.contains(&id) || self.logs.contains(&id)
     }
 }
 

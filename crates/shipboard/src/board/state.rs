@@ -15,6 +15,9 @@ use super::{Cursor, encode};
 use crate::clock;
 use crate::store::{BoardLoad, DeploymentRead, EnvKey, MAX_TIMELINE};
 
+/// Most limits that a snapshot is kept encoded for.
+const MAX_SNAPSHOTS: usize = 4;
+
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a state among others")]
 pub(super) struct State {
@@ -204,6 +207,50 @@ impl State {
         let head = self.board.event_id();
         let here = if last == head { self.ts } else { self.ring.ended_at(last) };
         last > head || here.is_some_and(|here| here != ts)
+    }
+
+    /// The newest deployments and all else of the deployments scope's snapshot, encoded once per event.
+    pub(super) fn encoded(&mut self, limit: usize) -> Bytes {
+        let at = self.board.event_id();
+        if let Some((of, encoded)) = self.snapshots.get(&limit)
+            && *of == at
+        {
+            return encoded.clone();
+        }
+        let (deployments, has_more) = self.board.deployments(limit);
+        let (workflows, workflows_more) = self.board.workflows();
+        let encoded = encode::snapshot_state(&encode::DeploymentsState {
+            counts: self.board.counts(),
+            deployments: &deployments,
+            has_more,
+            workflows: &workflows,
+            workflows_more,
+        });
+        self.snapshots.retain(|_, (of, _)| *of == at);
+        if self.snapshots.len() >= MAX_SNAPSHOTS {
+            self.snapshots.clear();
+        }
+        self.snapshots.insert(limit, (at, encoded.clone()));
+        encoded
+    }
+
+    /// The same of the details scope; `None`: the deployment is not held.
+    pub(super) fn encoded_detail(&mut self, id: DeploymentId) -> Option<Bytes> {
+        let (at, counts) = (self.board.event_id(), self.board.counts());
+        let detail = self.details.get_mut(&id)?;
+        if let Some((of, encoded)) = &detail.snapshot
+            && *of == at
+        {
+            return Some(encoded.clone());
+        }
+        let encoded = encode::snapshot_state(&encode::DetailsState {
+            deployment: &detail.row,
+            timeline: &detail.timeline,
+            timeline_more: detail.timeline_more,
+            counts,
+        });
+        detail.snapshot = Some((at, encoded.clone()));
+        Some(encoded)
     }
 
     pub(super) fn cursor(&self) -> Cursor {

@@ -21,7 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tower_service::Service as _;
 
 use super::accept::Ending;
-use super::stream::Reader;
+use super::reader::Reader;
 use crate::app::App;
 use crate::clock;
 

@@ -4,6 +4,7 @@
 
 mod accept;
 mod body;
+mod channel;
 mod deployments;
 mod front;
 mod gate;
@@ -12,6 +13,7 @@ mod logs;
 mod openapi;
 mod ops;
 mod problem;
+mod reader;
 mod session;
 mod socket;
 mod stream;
@@ -55,6 +57,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/tenants/{tenant}", put(tenants::put))
         .route("/api/v1/tenants/{tenant}/envs", get(tenants::envs))
         .route("/api/v1/tenants/{tenant}/hooks/{source}", post(hooks::take))
+        .route("/api/v1/tenants/{tenant}/stream", get(stream::shared))
         .route(env, put(tenants::put_env))
         .route(&of_env("/stream"), get(stream::deployments))
         .route(&of_env("/counts"), get(workflows::counts))

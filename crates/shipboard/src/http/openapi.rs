@@ -37,6 +37,7 @@ use super::{deployments, logs, ops, session, stream, tenants, workflows};
         stream::deployments,
         stream::details,
         stream::log,
+        stream::shared,
         session::get,
         session::sign_in,
         session::sign_out,
@@ -146,11 +147,17 @@ fn describe_streams() -> Value {
                 "parameters": parameters(&["tenant", "env", "id"]),
                 "messages": of_channel(&["snapshot", "log.append", "stream.end"]),
             },
+            "shared": {
+                "address": "/api/v1/tenants/{tenant}/stream",
+                "parameters": parameters(&["tenant"]),
+                "messages": of_channel(&MESSAGES.map(|(name, _)| name)),
+            },
         },
         "operations": {
             "readDeployments": {"action": "send", "channel": {"$ref": "#/channels/deployments"}},
             "readDetails": {"action": "send", "channel": {"$ref": "#/channels/details"}},
             "readLog": {"action": "send", "channel": {"$ref": "#/channels/log"}},
+            "readShared": {"action": "send", "channel": {"$ref": "#/channels/shared"}},
         },
         "components": {"messages": messages, "schemas": schemas},
     })

@@ -91,6 +91,10 @@ async fn a_token_for_some_envs_sees_no_others() {
     assert_eq!(status, StatusCode::NOT_FOUND);
     let envs = server.get("/api/v1/tenants/acme/envs").await;
     assert_eq!(envs["items"].as_array().unwrap().len(), 1);
+    let shared = "/api/v1/tenants/acme/stream?s=staging";
+    let mut stream = server.stream(shared).await;
+    assert_eq!(stream.next().await.data.unwrap()["env_id"], "staging");
+    assert_eq!(server.get_status(&format!("{shared}&s=production")).await, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -21,4 +21,5 @@ mod rest;
 mod rooms;
 mod run;
 mod servers;
+mod shared;
 mod stream;
