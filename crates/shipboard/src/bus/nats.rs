@@ -118,20 +118,22 @@ impl Nats {
             loop {
                 for ring in outbox.take().await {
                     // What cannot be delivered now is not kept: the database is asked every second.
-                    let direction = if link.is_up() { "sent" } else { "dropped" };
+                    let is_sent = link.is_up() && publish(&connected, &prefix, ring).await;
+                    let direction = if is_sent { "sent" } else { "dropped" };
                     metrics::counter!("shipboard_bus_rings_total", "direction" => direction).increment(1);
-                    if link.is_up() {
-                        let most = MAX_MESSAGE.min(connected.server_info().max_payload);
-                        let subject = subject(&prefix, &ring.key);
-                        if let Err(error) = connected.publish(subject, encode(ring, most).into()).await {
-                            tracing::debug!(%error, "the bus could not tell");
-                        }
-                    }
                 }
             }
         });
         Ok(bus)
     }
+}
+
+/// True: the broker's connection has taken it.
+async fn publish(connected: &Client, prefix: &str, ring: Ring) -> bool {
+    let most = MAX_MESSAGE.min(connected.server_info().max_payload);
+    let subject = subject(prefix, &ring.key);
+    let published = connected.publish(subject, encode(ring, most).into()).await;
+    published.inspect_err(|error| tracing::debug!(%error, "the bus could not tell")).is_ok()
 }
 
 /// A client that connects by itself, for ever.
