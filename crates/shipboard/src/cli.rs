@@ -154,12 +154,16 @@ async fn demo(listen: SocketAddr, fleet: FleetArgs) -> Result<ExitCode, StartErr
     stopped((running, signals)).await
 }
 
-/// Logs go to standard error, `info` and up unless `RUST_LOG` says otherwise.
+/// What is logged unless `RUST_LOG` says otherwise: of the drivers only what goes wrong beyond what is told in our
+/// own words. That connections were lost and had to be waited for is in those.
+const LOGGED: &str = "info,sqlx=error,sqlx_core=error";
+
+/// Logs go to standard error.
 fn tell_what_happens() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // At a finer level the broker's address is told, and with it the password.
-    let filter = match "async_nats=info".parse() {
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOGGED));
+    // At the finest level the broker's address is told, and with it the password.
+    let filter = match "async_nats=warn".parse() {
         Ok(directive) => filter.add_directive(directive),
         Err(_) => filter,
     };
