@@ -173,3 +173,50 @@ test("a row's menu copies and narrows", async () => {
   await page.waitForFunction(() => location.search.startsWith("?actor="));
   await context.close();
 });
+
+test("a view is kept under a name, found again in another tab, and goes when it is forgotten", async () => {
+  const { page, context } = await visit(browser, `${board}?status=failed&workflow=api`);
+  await textIs(page, "main", "All 25 deployments");
+  await page.click('button:has-text("Views")');
+  await page.fill('[aria-label="Name of this view"]', "Broken API");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector('button[aria-pressed=true]:has-text("Broken API")');
+  const other = await context.newPage();
+  await other.goto(board);
+  await other.click('button:has-text("Views")');
+  await other.click('button:has-text("Broken API")');
+  await textIs(other, "main", "All 25 deployments");
+  expect(search(other)).toBe("?status=failed&workflow=api");
+  await other.click('button:has-text("Broken API")');
+  await other.click('[aria-label="Forget Broken API"]');
+  await page.waitForSelector('button:has-text("Broken API")', { state: "detached" });
+  await context.close();
+});
+
+test("times are told as ages or as moments, as chosen, in every tab", async () => {
+  const { page, context } = await visit(browser, board);
+  await page.waitForSelector("[data-row]");
+  const started = () => page.locator("[data-row] time").first().innerText();
+  expect(await started()).toMatch(/ago|now/);
+  await page.click('[aria-label="Settings"]');
+  await page.click('[role=menuitemradio]:has-text("Exact")');
+  await page.waitForFunction(() =>
+    /\d:\d\d/.test(document.querySelector("[data-row] time")?.textContent ?? ""),
+  );
+  await page.reload();
+  await page.waitForSelector("[data-row]");
+  expect(await started()).toMatch(/^(\d\d:\d\d:\d\d|\d+ \w+ \d\d:\d\d)$/);
+  await context.close();
+});
+
+test("a key fills a wall with the board, and Escape brings it back", async () => {
+  const { page, context } = await visit(browser, board);
+  await page.waitForSelector("[data-row]");
+  await page.keyboard.press("f");
+  await page.waitForSelector("[data-wall] [data-row]");
+  expect(search(page)).toBe("?wall=1");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("[data-wall]", { state: "detached" });
+  expect(search(page)).toBe("");
+  await context.close();
+});

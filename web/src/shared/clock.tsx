@@ -4,7 +4,8 @@
 import type { Link } from "@shipboard/client";
 import { useClient } from "@shipboard/client/react";
 import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
-import { describeTime, formatDuration, formatRelative } from "~/shared/format";
+import { describeTime, formatDuration, formatExact, formatRelative } from "~/shared/format";
+import { usePreferences } from "~/shared/preferences";
 
 /** The server's time at which the link was lost; null while it is up. Changes only when the link does. */
 export const FrozenAt = createContext<number | null>(null);
@@ -35,10 +36,12 @@ export function useElapsedText(from: string, to: string | null, write: (ms: numb
   return useClockText((now) => write(Math.max(0, (end ?? now) - start)), end === null);
 }
 
-/** "3m ago", with the absolute time in the tooltip, after what it is the time of. */
+/** "3m ago", or the time itself where that was chosen; all of it in the tooltip, after what it is the time of. */
 export function RelativeTime({ at, className, what }: { at: string; className?: string; what?: string }) {
   const time = Date.parse(at);
-  const text = useClockText((now) => formatRelative(time, now));
+  const { times } = usePreferences();
+  const write = times === "exact" ? formatExact : formatRelative;
+  const text = useClockText((now) => write(time, now));
   return (
     <time
       dateTime={at}

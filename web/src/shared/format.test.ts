@@ -3,6 +3,7 @@ import {
   between,
   describeTime,
   formatDuration,
+  formatExact,
   formatNumber,
   formatRelative,
   formatRough,
@@ -39,6 +40,19 @@ describe("durations", () => {
 
   test("are rounded to one unit where they are rough", () => {
     expect([8 * S, 119 * S, 3 * H, 5 * D].map(formatRough)).toEqual(["8s", "2m", "3h", "5d"]);
+  });
+});
+
+describe("exact times", () => {
+  const at = (text: string) => new Date(text).getTime();
+  const now = at("2026-03-12T10:42:07");
+  test.each([
+    ["2026-03-12T09:01:02", "09:01:02"],
+    ["2026-03-11T23:59:59", "11 Mar 23:59"],
+    ["2026-03-13T00:00:01", "13 Mar 00:00"],
+    ["2025-12-31T08:00:00", "31 Dec 2025"],
+  ])("%s is written %s", (time, text) => {
+    expect(formatExact(at(time), now)).toBe(text);
   });
 });
 

@@ -63,6 +63,15 @@ export function formatRelative(at: number, now: number): string {
   return (sameYear ? dayMonth : dayMonthYear).format(at);
 }
 
+/** `10:42:07` today, `12 Mar 10:42` within the year, else the date; in the reader's zone. */
+export function formatExact(at: number, now: number): string {
+  if (Math.abs(now - at) < DAY && new Date(at).getDate() === new Date(now).getDate()) {
+    return formatClockSeconds(at);
+  }
+  const sameYear = new Date(at).getFullYear() === new Date(now).getFullYear();
+  return sameYear ? `${dayMonth.format(at)} ${formatClock(at)}` : dayMonthYear.format(at);
+}
+
 /** `10:42`, in the reader's zone. */
 export const formatClock = (at: number): string => clockTime.format(at);
 

@@ -1,6 +1,8 @@
 // The addresses of pages, in one place, and the board that was looked at last. Links are real addresses: they
 // can be opened in another tab and sent to a colleague.
 
+import { readStored, writeStored } from "~/shared/stored";
+
 const LAST_BOARD_KEY = "shipboard.board";
 
 /** A board's tenant and env. */
@@ -25,29 +27,14 @@ export const workflowPath = (board: Board, workflow: string): string =>
   `${boardPath(board)}?workflow=${part(workflow)}`;
 
 /** Remembers where to begin next time. */
-export function rememberBoard({ tenant, env }: Board): void {
-  try {
-    localStorage.setItem(LAST_BOARD_KEY, `${tenant}/${env}`);
-  } catch {
-    // Without storage the choice is asked again.
-  }
-}
+export const rememberBoard = ({ tenant, env }: Board): void =>
+  writeStored(LAST_BOARD_KEY, `${tenant}/${env}`);
 
 /** The board that was looked at last, if any. */
 export function lastBoard(): Board | null {
-  try {
-    const [tenant, env, ...rest] = (localStorage.getItem(LAST_BOARD_KEY) ?? "").split("/");
-    return tenant && env && rest.length === 0 ? { tenant, env } : null;
-  } catch {
-    return null;
-  }
+  const [tenant, env, ...rest] = (readStored(LAST_BOARD_KEY) ?? "").split("/");
+  return tenant && env && rest.length === 0 ? { tenant, env } : null;
 }
 
 /** Forgets it, where it turned out to be nothing. */
-export function forgetBoard(): void {
-  try {
-    localStorage.removeItem(LAST_BOARD_KEY);
-  } catch {
-    // Nothing was kept then.
-  }
-}
+export const forgetBoard = (): void => writeStored(LAST_BOARD_KEY, null);

@@ -1,7 +1,18 @@
-// Theme, density, shortcuts and signing out: what belongs to the person and not to the board.
+// Theme, density, times, shortcuts and signing out: what belongs to the person and not to the board.
 
 import { useClient } from "@shipboard/client/react";
-import { Keyboard, LogOut, Monitor, Moon, Rows3, Rows4, SlidersHorizontal, Sun } from "lucide-react";
+import {
+  Clock,
+  History,
+  Keyboard,
+  LogOut,
+  Monitor,
+  Moon,
+  Rows3,
+  Rows4,
+  SlidersHorizontal,
+  Sun,
+} from "lucide-react";
 import { announce } from "~/shared/announce";
 import { IconButton } from "~/shared/button";
 import { Menu, MenuChoices, MenuItem, MenuLine } from "~/shared/menu";
@@ -11,7 +22,7 @@ import { openShortcuts } from "~/shared/shortcuts";
 
 /** The menu at the right end of the header. */
 export function SettingsMenu() {
-  const { theme, density } = usePreferences();
+  const { theme, density, times } = usePreferences();
   const session = useSession();
   const client = useClient();
   const signOut = () => {
@@ -47,6 +58,16 @@ export function SettingsMenu() {
         choices={[
           { value: "comfortable", label: "Comfortable", icon: <Rows3 size={15} aria-hidden="true" /> },
           { value: "compact", label: "Compact", icon: <Rows4 size={15} aria-hidden="true" /> },
+        ]}
+      />
+      <MenuLine />
+      <MenuChoices
+        label="Times"
+        value={times}
+        onChange={(next) => setPreferences({ times: next })}
+        choices={[
+          { value: "relative", label: "How long ago", icon: <History size={15} aria-hidden="true" /> },
+          { value: "exact", label: "Exact", icon: <Clock size={15} aria-hidden="true" /> },
         ]}
       />
       <MenuLine />

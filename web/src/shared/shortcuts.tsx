@@ -13,6 +13,7 @@ const ROWS: readonly (readonly [keys: readonly string[], what: string])[] = [
   [["/"], "Search"],
   [["Esc"], "Leave the search, then clear the filters"],
   [["n"], "Show new deployments"],
+  [["f"], "Show on a wall, and back"],
   [["?"], "This list"],
 ];
 

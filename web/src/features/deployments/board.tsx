@@ -11,6 +11,7 @@ import {
   usePaging,
 } from "@shipboard/client/react";
 import { type ReactNode, useMemo, useRef, useState } from "react";
+import { useAwake } from "~/shared/awake";
 import { useKeys } from "~/shared/keys";
 import { linkWords } from "~/shared/link-state";
 import { Failure } from "~/shared/notice";
@@ -64,6 +65,10 @@ export function DeploymentsBoard({
 
   const leave = () => {
     const active = document.activeElement;
+    if (wall) {
+      onChange(withField(search, "wall", ""));
+      return;
+    }
     if (active instanceof HTMLElement && active.closest("[data-row]")) active.blur();
     else if (Object.keys(filter).length > 0) clear();
   };
@@ -75,7 +80,9 @@ export function DeploymentsBoard({
       box.current?.select();
     },
     Escape: leave,
+    f: () => onChange(withField(search, "wall", wall ? "" : "1")),
   });
+  useAwake(wall);
 
   return (
     <>

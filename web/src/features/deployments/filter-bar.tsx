@@ -3,8 +3,9 @@
 
 import { type DeploymentsScope, STATUSES, type Status } from "@shipboard/client";
 import { useCounts, useDeploymentsStore, useWorkflowIds } from "@shipboard/client/react";
-import { Search } from "lucide-react";
+import { Search, Tv } from "lucide-react";
 import { type RefObject, useEffect, useState } from "react";
+import { IconButton } from "~/shared/button";
 import { formatNumber } from "~/shared/format";
 import { Menu, MenuCheck } from "~/shared/menu";
 import { lookOf } from "~/shared/status";
@@ -12,6 +13,7 @@ import { StatusIcon } from "~/shared/status-badge";
 import { PeriodFacet } from "./facet-period";
 import { ChipTrigger, FacetChip, PickFacet } from "./facets";
 import { type BoardSearch, filterOf, statusesOf, toggleStatus, withField, withoutFilters } from "./search";
+import { ViewsMenu } from "./views-menu";
 
 /** How long typing rests before the search goes out. */
 const TYPING_MS = 250;
@@ -54,6 +56,17 @@ export function FilterBar({
           Clear
         </button>
       )}
+      <div className="flex items-center gap-1 sm:ml-auto">
+        <ViewsMenu search={search} onChange={onChange} />
+        <IconButton
+          label="Show on a wall"
+          data-tip="Show on a wall (f)"
+          className="size-8 max-md:hidden"
+          onClick={() => set("wall", "1")}
+        >
+          <Tv size={16} aria-hidden="true" />
+        </IconButton>
+      </div>
     </search>
   );
 }
