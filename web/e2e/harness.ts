@@ -42,6 +42,10 @@ export interface Server {
   readonly port: number;
   /** Ends it as a power cut would. */
   kill(): Promise<void>;
+  /** Lets it stand still, its connections open and silent, as a machine that hangs. */
+  hang(): void;
+  /** Lets it go on. */
+  unhang(): void;
 }
 
 /** Starts the real server on a database; on a free port unless one is given. */
@@ -67,6 +71,8 @@ export async function startServer(
         child.once("exit", () => resolve());
         child.kill("SIGKILL");
       }),
+    hang: () => void child.kill("SIGSTOP"),
+    unhang: () => void child.kill("SIGCONT"),
   };
 }
 
@@ -103,7 +109,12 @@ export function temporary(): { path: (name: string) => string; remove: () => voi
 
 /** The system's browser. */
 export const startBrowser = (): Promise<Browser> =>
-  chromium.launch({ executablePath: BROWSER_PATH, args: BROWSER_FLAGS });
+  chromium.launch({
+    executablePath: BROWSER_PATH,
+    args: BROWSER_FLAGS,
+    // As people have it: Back may bring a page back as it was left.
+    ignoreDefaultArgs: ["--disable-back-forward-cache"],
+  });
 
 /** How a page is looked at. */
 export interface Look {
