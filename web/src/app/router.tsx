@@ -62,7 +62,18 @@ const workflows = createRoute({
   component: lazyRouteComponent(loadWorkflowsPage, "WorkflowsPage"),
 });
 
-const routeTree = root.addChildren([home, signIn, board, details, workflows]);
+// The condition is a constant of the build: what is delivered has neither the page nor its chunk.
+const styleguide = import.meta.env.DEV
+  ? [
+      createRoute({
+        getParentRoute: () => root,
+        path: "/styleguide",
+        component: lazyRouteComponent(() => import("~/routes/styleguide"), "StyleguidePage"),
+      }),
+    ]
+  : [];
+
+const routeTree = root.addChildren([home, signIn, board, details, workflows, ...styleguide]);
 
 /** The query string as text, without a question mark if it is empty. */
 function stringifySearch(search: Record<string, unknown>): string {
