@@ -23,7 +23,10 @@ export function firstDeploymentSnippets(
   ];
   return {
     curl: lines.join(" \\\n  "),
-    cli: `shipboard run --server ${origin} --tenant ${tenant} --env ${env} \\\n  --workflow web -- ./deploy.sh`,
+    cli: [
+      `shipboard run --server ${origin}`,
+      `--tenant ${tenant} --env ${env} --workflow web -- ./deploy.sh`,
+    ].join(" \\\n  "),
   };
 }
 

@@ -44,7 +44,8 @@ export function ViewsMenu({
           aria-hidden="true"
           className={clsx("shrink-0", here && "fill-current text-accent")}
         />
-        <span className="truncate">{here?.name ?? "Views"}</span>
+        {/* On a phone the word has no room beside the facets; its place is taken by the name, if there is one. */}
+        <span className={clsx("truncate", !here && "max-sm:sr-only")}>{here?.name ?? "Views"}</span>
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Content
