@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use shipboard_core::id::{EventId, Slug};
+use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
 
 use crate::app::StartError;
@@ -146,7 +146,7 @@ pub async fn epoch(database: &str) -> Done {
     let mut renewed = 0;
     for (tenant, env) in store.all_envs(ALL).await? {
         let key = EnvKey { tenant, env: env.slug };
-        if store.renew_epoch(&key, &env.epoch, EventId(u64::MAX), &clock::epoch()).await? {
+        if store.renew_epoch(&key, &env.epoch, &clock::epoch()).await? {
             renewed += 1;
         }
     }

@@ -329,7 +329,7 @@ impl Writer {
         for event in &events {
             metrics::counter!("shipboard_events_total", "type" => event.change.type_name()).increment(1);
         }
-        self.shared.boards.publish(&self.key, &written.epoch, events);
+        self.shared.boards.publish(&self.key, &written.epoch, written.after, events);
         Ok(written)
     }
 

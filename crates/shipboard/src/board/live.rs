@@ -155,10 +155,10 @@ impl LiveBoard {
             }
     }
 
-    /// There is something, by what another instance says, that it has not.
-    pub(super) fn lacks(&self, epoch: &Epoch, head: EventId) -> bool {
+    /// There is something, by what another instance says, that it has not, or has another of.
+    pub(super) fn lacks(&self, epoch: &Epoch, head: EventId, ts: Timestamp) -> bool {
         let state = self.state();
-        state.loaded && (state.epoch != *epoch || state.board.event_id() < head)
+        state.loaded && (state.epoch != *epoch || state.forked || state.has_another(head, ts))
     }
 
     pub(super) async fn load(&self) -> Result<()> {
@@ -202,8 +202,9 @@ impl LiveBoard {
         Err(StoreError::Raced)
     }
 
-    /// Takes a committed transaction. True: it could not be used, and the board must catch up.
-    pub(super) fn offer(&self, epoch: &Epoch, events: Vec<Event>) -> bool {
+    /// Takes a committed transaction, and when the event before it was: another one may have had its place. True:
+    /// it could not be used, and the board must catch up.
+    pub(super) fn offer(&self, epoch: &Epoch, after: Option<Timestamp>, events: Vec<Event>) -> bool {
         let (Some(first), Some(last)) = (events.first(), events.last()) else { return false };
         let (first, last, ts) = (first.event_id, last.event_id, last.ts);
         let mut state = self.state();
@@ -215,15 +216,15 @@ impl LiveBoard {
             state.behind = true;
             return state.loaded;
         }
-        if first == head.next() {
+        let follows = first == head.next();
+        if follows && state.ts.zip(after).is_none_or(|(own, theirs)| own == theirs) {
             state.apply(&self.key, events);
             let short = state.board.is_short();
-            state.behind |= short;
             drop(state);
             self.wake();
             return short;
         }
-        if state.has_another(last, ts) {
+        if follows || state.has_another(last, ts) {
             (state.forked, state.behind) = (true, true);
         }
         state.forked
@@ -265,12 +266,10 @@ impl LiveBoard {
                 continue;
             }
             if unborn {
-                let heads = self.store.heads(std::slice::from_ref(&self.key)).await?;
-                let Some((_, born)) = heads.first() else { return Ok(()) };
-                if born.epoch != epoch {
-                    self.read_anew().await?;
-                    continue;
+                if self.store.heads(std::slice::from_ref(&self.key)).await?.is_empty() {
+                    return Ok(());
                 }
+                // In whatever epoch: if it is another one the log has a gap for this board.
                 self.state().unborn = false;
             }
             let tail = if forked {
@@ -282,9 +281,7 @@ impl LiveBoard {
                 Tail::Gap => self.read_anew().await?,
                 Tail::Back => {
                     // What clients hold of this epoch did not happen: in another one they let go of it.
-                    let (any, next) = (EventId(u64::MAX), clock::epoch());
-                    let renewed = self.store.renew_epoch(&self.key, &epoch, any, &next).await?;
-                    if renewed {
+                    if self.store.renew_epoch(&self.key, &epoch, &clock::epoch()).await? {
                         tracing::warn!(env = %self.key, "the database went back in time: a new epoch begins");
                     }
                     self.read_anew().await?;

@@ -21,6 +21,7 @@ pub use log::{LogNext, LogReading, LogTail};
 pub use ring::Interest;
 use shipboard_core::event::Event;
 use shipboard_core::id::{DeploymentId, Epoch, EventId};
+use shipboard_core::time::Timestamp;
 
 use crate::bus::{Bus, MAX_CARRIED, Ring};
 use crate::store::{EnvKey, Head, Result, Store};
@@ -139,27 +140,30 @@ impl Boards {
     }
 
     /// Publishes what this instance has committed: to the env's board if it is loaded, and to the other
-    /// instances.
-    pub fn publish(&self, key: &EnvKey, epoch: &Epoch, events: Vec<Event>) {
+    /// instances. `after` is when the event before them was.
+    pub fn publish(&self, key: &EnvKey, epoch: &Epoch, after: Option<Timestamp>, events: Vec<Event>) {
         let Some(last) = events.last() else { return };
         let (head, ts) = (last.event_id, last.ts);
         let carried = self.bus.carries_events() && events.len() <= MAX_CARRIED;
         let transactions = if carried { vec![events.clone()] } else { Vec::new() };
         if let Some(board) = self.get(key)
-            && board.offer(epoch, events)
+            && board.offer(epoch, after, events)
         {
             board.catch_up_soon(&self.tasks);
         }
-        self.bus.ring(Ring { key: key.clone(), epoch: epoch.clone(), head, ts, transactions });
+        self.bus.ring(Ring { key: key.clone(), epoch: epoch.clone(), head, ts, after, transactions });
     }
 
     /// Takes what the bus has brought of another instance's commits.
     pub fn hear(&self, ring: Ring) {
         let Some(board) = self.get(&ring.key) else { return };
+        let mut after = ring.after;
         for events in ring.transactions {
-            board.offer(&ring.epoch, events);
+            let ts = events.last().map(|event| event.ts);
+            board.offer(&ring.epoch, after, events);
+            after = ts;
         }
-        if board.lacks(&ring.epoch, ring.head) {
+        if board.lacks(&ring.epoch, ring.head, ring.ts) {
             board.catch_up_soon(&self.tasks);
         }
     }

@@ -38,6 +38,8 @@ pub struct Ring {
     pub head: EventId,
     /// When that was committed.
     pub ts: Timestamp,
+    /// When the event was that the first of them follows.
+    pub after: Option<Timestamp>,
     /// Whole transactions that end at `head`, in order, if the bus carries them; else they are in the log.
     pub transactions: Vec<Vec<Event>>,
 }

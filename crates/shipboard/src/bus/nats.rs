@@ -44,6 +44,8 @@ struct Message {
     epoch: Epoch,
     head: EventId,
     ts: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    after: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     transactions: Vec<Vec<Carried>>,
 }
@@ -181,10 +183,10 @@ fn token(word: &str) -> String {
 
 /// A ring as a message of at most so many bytes, with its events if they fit.
 fn encode(ring: Ring, most: usize) -> Vec<u8> {
-    let Ring { epoch, head, ts, transactions, .. } = ring;
+    let Ring { epoch, head, ts, after, transactions, .. } = ring;
     let carried = |event: Event| Carried { event_id: event.event_id, ts: event.ts, change: event.change };
     let transactions = transactions.into_iter().map(|events| events.into_iter().map(carried).collect());
-    let mut message = Message { epoch, head, ts, transactions: transactions.collect() };
+    let mut message = Message { epoch, head, ts, after, transactions: transactions.collect() };
     let encoded = serde_json::to_vec(&message).unwrap_or_default();
     if (1..=most).contains(&encoded.len()) {
         return encoded;
@@ -194,7 +196,7 @@ fn encode(ring: Ring, most: usize) -> Vec<u8> {
 }
 
 fn decode(key: &EnvKey, payload: &[u8]) -> serde_json::Result<Ring> {
-    let Message { epoch, head, ts, transactions } = serde_json::from_slice(payload)?;
+    let Message { epoch, head, ts, after, transactions } = serde_json::from_slice(payload)?;
     let event =
         |carried: Carried| Event { event_id: carried.event_id, ts: carried.ts, change: carried.change };
     let transactions = transactions.into_iter().map(|events| events.into_iter().map(event).collect());
@@ -205,7 +207,7 @@ fn decode(key: &EnvKey, payload: &[u8]) -> serde_json::Result<Ring> {
     if !is_whole {
         transactions.clear();
     }
-    Ok(Ring { key: key.clone(), epoch, head, ts, transactions })
+    Ok(Ring { key: key.clone(), epoch, head, ts, after, transactions })
 }
 
 #[cfg(test)]
@@ -225,6 +227,7 @@ mod tests {
             epoch: "abc".parse().unwrap(),
             head: EventId(events.len() as u64),
             ts,
+            after: Some(ts),
             transactions: vec![events],
         }
     }

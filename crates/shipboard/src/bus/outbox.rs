@@ -80,6 +80,7 @@ mod tests {
             epoch: epoch.parse().unwrap(),
             head: EventId(*ids.end()),
             ts,
+            after: None,
             transactions: vec![events.collect()],
         }
     }

@@ -152,7 +152,7 @@ fn parse(line: &str) -> Option<Ring> {
     let epoch = words.next()?.parse().ok()?;
     let head = EventId(words.next()?.parse().ok()?);
     let ts = Timestamp::from_millis(words.next()?.parse().ok()?);
-    Some(Ring { key, epoch, head, ts, transactions: Vec::new() })
+    Some(Ring { key, epoch, head, ts, after: None, transactions: Vec::new() })
 }
 
 #[cfg(test)]
@@ -167,6 +167,7 @@ mod tests {
                 epoch: "abc123".parse().unwrap(),
                 head: EventId(n),
                 ts: Timestamp::from_millis(n as i64),
+                after: None,
                 transactions: Vec::new(),
             })
             .collect();

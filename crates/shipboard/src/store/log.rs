@@ -98,18 +98,15 @@ pub(in crate::store) async fn renew_epoch(
     pools: &Pools,
     key: &EnvKey,
     epoch: &Epoch,
-    before: EventId,
     renewed: &Epoch,
 ) -> Result<bool> {
-    let done =
-        sqlx::query("update envs set epoch = $5 where tenant = $1 and env = $2 and epoch = $3 and head < $4")
-            .bind(key.tenant.as_str())
-            .bind(key.env.as_str())
-            .bind(epoch.as_str())
-            .bind(before.0.min(i64::MAX as u64) as i64)
-            .bind(renewed.as_str())
-            .execute(&pools.writer)
-            .await?;
+    let done = sqlx::query("update envs set epoch = $4 where tenant = $1 and env = $2 and epoch = $3")
+        .bind(key.tenant.as_str())
+        .bind(key.env.as_str())
+        .bind(epoch.as_str())
+        .bind(renewed.as_str())
+        .execute(&pools.writer)
+        .await?;
     Ok(done.rows_affected() > 0)
 }
 

@@ -156,6 +156,8 @@ pub struct Written {
     pub decision: Decision,
     /// The env's epoch.
     pub epoch: Epoch,
+    /// When the event that it follows was; `None`: there is none, or it was trimmed.
+    pub after: Option<Timestamp>,
     /// The rows of deployments that requests named, as they are now.
     pub rows: Vec<Arc<DeploymentRow>>,
 }
@@ -452,16 +454,9 @@ impl Store {
         on!(self, log::heads(keys))
     }
 
-    /// Gives an env another epoch, if it still has this one and its head is before an event that was seen in
-    /// it. False: it is not so, or somebody else has done it.
-    pub async fn renew_epoch(
-        &self,
-        key: &EnvKey,
-        epoch: &Epoch,
-        before: EventId,
-        renewed: &Epoch,
-    ) -> Result<bool> {
-        on!(self, log::renew_epoch(key, epoch, before, renewed))
+    /// Gives an env another epoch, if it still has this one. False: somebody else has done it, or it is gone.
+    pub async fn renew_epoch(&self, key: &EnvKey, epoch: &Epoch, renewed: &Epoch) -> Result<bool> {
+        on!(self, log::renew_epoch(key, epoch, renewed))
     }
 
     /// Removes events of an env older than `before`, but the newest `keep`; a bounded number at a time.

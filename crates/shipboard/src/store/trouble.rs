@@ -3,7 +3,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
@@ -18,8 +17,6 @@ pub(crate) struct Trouble {
     pub(crate) killed: CancellationToken,
     /// Held by each verb while it runs: whoever holds it alone changes the database between all verbs.
     pub(crate) content: Arc<RwLock<()>>,
-    /// No group of reports is written.
-    pub(crate) closed: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Trouble {
@@ -65,9 +62,6 @@ pub(super) async fn beset<T>(
         }
         let done = {
             let _shared = trouble.content.read().await;
-            if verb == "write" && trouble.closed.load(Ordering::Relaxed) {
-                return Err(away());
-            }
             done.await
         };
         if let Some(held) = &fate.held_after {

@@ -25,6 +25,8 @@ struct Locked {
     head: EventId,
     clock: Timestamp,
     counts: Counts,
+    /// When the event at the head was.
+    ts: Option<Timestamp>,
 }
 
 /// Applies a group of requests. See [`crate::store::Store::write`].
@@ -56,11 +58,11 @@ pub(in crate::store) async fn write(
     if decision.deployments.is_empty() && decision.deleted.is_empty() {
         // Nothing was said, or all of it refused: not even an env is made of it.
         transaction.rollback().await?;
-        return Ok(Some(Written { decision, epoch: locked.epoch, rows }));
+        return Ok(Some(Written { decision, epoch: locked.epoch, after: locked.ts, rows }));
     }
     apply(&mut transaction, key, &decision, now).await?;
     transaction.commit().await?;
-    Ok(Some(Written { decision, epoch: locked.epoch, rows }))
+    Ok(Some(Written { decision, epoch: locked.epoch, after: locked.ts, rows }))
 }
 
 /// The rows, as they are now, of the deployments that the requests were taken for.
@@ -82,11 +84,16 @@ async fn lock(connection: &mut Connection, key: &EnvKey) -> Result<Option<Locked
     let found: Option<(String, i64, i64, String)> =
         query.build_query_as().fetch_optional(&mut *connection).await?;
     let Some((epoch, head, clock, counts)) = found else { return Ok(None) };
+    // A statement of its own: the one that waited for the lock sees the log as it was before.
+    let mut query = of_env("select ts from events", key);
+    query.push(" and event_id = ").push_bind(head);
+    let ts: Option<(i64,)> = query.build_query_as().fetch_optional(&mut *connection).await?;
     Ok(Some(Locked {
         epoch: parse(&epoch)?,
         head: EventId(head as u64),
         clock: Timestamp::from_millis(clock),
         counts: serde_json::from_str(&counts)?,
+        ts: ts.map(|(ts,)| Timestamp::from_millis(ts)),
     }))
 }
 
