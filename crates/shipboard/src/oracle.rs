@@ -138,6 +138,7 @@ const TRIED: &[&str] = &[
     "appends",
     "backups",
     "calm stretches",
+    "details joined",
     "epochs renewed by command",
     "epochs seen to change",
     "events trimmed",
@@ -146,7 +147,10 @@ const TRIED: &[&str] = &[
     "failed jobs done",
     "failed jobs not done",
     "false positions",
+    "first reports watched",
     "kills",
+    "losses repeated",
+    "moves to a board behind",
     "promises kept",
     "restores announced",
     "restores unannounced",
@@ -162,6 +166,7 @@ const TRIED: &[&str] = &[
     "streams unavailable",
     "verbs held",
     "verbs: renew_epoch",
+    "writes under a new epoch",
 ];
 
 #[test]

@@ -28,7 +28,7 @@ const TABLES: [&str; 10] = [
 ];
 
 /// Deployments of a crowded database: more than a board holds.
-const CROWD: usize = 660;
+pub(super) const CROWD: usize = 660;
 
 /// Schedules under way at a time in one test.
 const AT_ONCE: usize = 3;

@@ -1,7 +1,6 @@
 //! An instance without sockets: the application with its boards, writers and route table, on a store that
 //! trouble befalls and a bus that loses things. Nothing runs by itself; the schedule drives it.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -28,6 +27,8 @@ pub(super) struct Weather {
     pub(super) away: f64,
     /// How likely a verb is held, before or after it is done.
     pub(super) held: f64,
+    /// The next verb of this name is held after it is done, whatever else.
+    hold_next: Option<&'static str>,
     holds: Vec<CancellationToken>,
     pub(super) tally: Tally,
 }
@@ -44,6 +45,10 @@ impl Weather {
             _ => "verbs: others",
         });
         let mut fate = Fate::default();
+        if self.hold_next.take_if(|next| *next == verb).is_some() {
+            fate.held_after = Some(self.hold());
+            return fate;
+        }
         if self.random.random_bool(self.away) {
             let after = self.random.random_bool(0.5);
             self.tally.add(if after { "failed after it was done" } else { "failed before it was done" });
@@ -52,14 +57,29 @@ impl Weather {
         // What is read of one deployment has to be joined with what came since: worth a hold more often.
         let held = if verb == "deployment" && self.held > 0.0 { 0.8 } else { self.held };
         if self.random.random_bool(held) {
-            let hold = CancellationToken::new();
-            self.holds.push(hold.clone());
-            self.tally.add("verbs held");
+            let hold = self.hold();
             let held =
                 if self.random.random_bool(0.3) { &mut fate.held_before } else { &mut fate.held_after };
             *held = Some(hold);
         }
         fate
+    }
+
+    fn hold(&mut self) -> CancellationToken {
+        let hold = CancellationToken::new();
+        self.holds.push(hold.clone());
+        self.tally.add("verbs held");
+        hold
+    }
+
+    /// The sun comes out, but for the next verb of this name.
+    pub(super) fn clear_but_for(&mut self, verb: &'static str) {
+        self.clear();
+        self.hold_next = Some(verb);
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        !self.holds.is_empty()
     }
 
     /// Lets one thing that is held go on.
@@ -73,6 +93,7 @@ impl Weather {
     /// The sun comes out.
     pub(super) fn clear(&mut self) {
         self.holds.drain(..).for_each(|hold| hold.cancel());
+        self.hold_next = None;
         (self.away, self.held) = (0.0, 0.0);
     }
 }
@@ -86,13 +107,7 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) async fn start(
-        url: &str,
-        kind: Kind,
-        content: Arc<RwLock<()>>,
-        closed: Arc<AtomicBool>,
-        seed: u64,
-    ) -> Self {
+    pub(super) async fn start(url: &str, kind: Kind, content: Arc<RwLock<()>>, seed: u64) -> Self {
         let config = ServeArgs {
             auth: Some(AuthMode::Open),
             max_stream_age: Some(Span(std::time::Duration::ZERO)),
@@ -105,6 +120,7 @@ impl Instance {
             random: SmallRng::seed_from_u64(seed),
             away: 0.0,
             held: 0.0,
+            hold_next: None,
             holds: Vec::new(),
             tally: Tally::default(),
         }));
@@ -114,7 +130,6 @@ impl Instance {
             deal: Box::new(move |verb| dealt.lock().unwrap().deal(verb)),
             killed: killed.clone(),
             content,
-            closed,
         };
         let tasks = Tasks::default();
         let line = Arc::new(Line::new(kind, tasks.clone()));

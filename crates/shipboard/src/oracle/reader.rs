@@ -125,6 +125,11 @@ impl Reader {
         self.link.is_some() && self.began && self.buffer.is_empty()
     }
 
+    /// What it told the server may not be so any more.
+    pub(super) fn forget_claim(&mut self) {
+        self.claimed = None;
+    }
+
     /// Breaks the connection.
     pub(super) fn leave(&mut self) {
         self.link = None;

@@ -1,28 +1,28 @@
 //! One schedule: what happens, drawn from a seed, to instances, bus, database and readers.
 
+mod faults;
 mod quiet;
 mod reports;
+mod scenes;
 
 use std::collections::VecDeque;
-use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use shipboard_core::decide::Request;
-use shipboard_core::id::{DeploymentId, EventId};
+use shipboard_core::id::DeploymentId;
 use tokio::sync::{RwLock, oneshot};
 
+use self::faults::Backup;
 use super::ENVS;
 use super::bus::{Kind, Mail, Noise};
-use super::database::{Cells, Database, Origin, Raw};
+use super::database::{Database, Origin, Raw};
 use super::instance::Instance;
-use super::reader::{Claim, Reader, Scope};
+use super::reader::{Claim, Position, Reader, Scope};
 use super::tally::Tally;
 use super::truth::{Truth, Whole};
-use crate::clock;
 use crate::store::{Store, contract};
 use crate::writer::{Answer, WriteError};
 
@@ -69,13 +69,6 @@ struct Promise {
     id: DeploymentId,
 }
 
-/// A copy of the database, as a backup is.
-struct Backup {
-    epochs: Vec<Cells>,
-    envs: Vec<(u64, Rc<Whole>)>,
-    promises: Vec<Promise>,
-}
-
 pub(super) struct Schedule<'a> {
     origin: &'a Origin,
     database: &'a Database,
@@ -98,9 +91,8 @@ pub(super) struct Schedule<'a> {
     unsure: Vec<Job>,
     known: Vec<Vec<DeploymentId>>,
     backup: Option<Backup>,
-    /// No report gets through: the database was restored, and not every instance has looked since.
-    closed: Arc<AtomicBool>,
-    looked: Vec<Arc<AtomicBool>>,
+    /// The database was restored without a word since all was quiet.
+    is_forked: bool,
     marks: u64,
     step: usize,
 }
@@ -133,15 +125,13 @@ impl<'a> Schedule<'a> {
             unsure: Vec::new(),
             known: vec![Vec::new(); ENVS.len()],
             backup: None,
-            closed: Arc::default(),
-            looked: Vec::new(),
+            is_forked: false,
             marks: 0,
             step: 0,
             random,
         };
         for n in 0..schedule.random.random_range(2..5) {
             schedule.instances.push(None);
-            schedule.looked.push(Arc::default());
             schedule.start(n).await;
         }
         for n in 0..schedule.random.random_range(3..7) {
@@ -175,10 +165,8 @@ impl<'a> Schedule<'a> {
 
     async fn start(&mut self, n: usize) {
         let seed = self.random.random();
-        let (content, closed) = (self.content.clone(), self.closed.clone());
-        self.instances[n] = Some(Instance::start(&self.database.url, self.kind, content, closed, seed).await);
-        // It remembers nothing that could be of another life.
-        self.looked[n] = Arc::new(AtomicBool::new(true));
+        let content = self.content.clone();
+        self.instances[n] = Some(Instance::start(&self.database.url, self.kind, content, seed).await);
     }
 
     fn new_reader(&mut self, n: usize) -> Reader {
@@ -193,6 +181,10 @@ impl<'a> Schedule<'a> {
             let id = newest[self.below(newest.len().min(30))]["id"].as_str().unwrap().to_owned();
             if self.chance(0.7) { Scope::Details { id } } else { Scope::Log { id, offset: 0 } }
         };
+        self.reader_of(n, env, scope)
+    }
+
+    fn reader_of(&self, n: usize, env: usize, scope: Scope) -> Reader {
         let name = format!("reader {n} of {} {scope:?}", ENVS[env]);
         Reader::new(name, self.truths[env].key.clone(), scope)
     }
@@ -202,11 +194,13 @@ impl<'a> Schedule<'a> {
     }
 
     pub(super) async fn run(mut self) -> Tally {
+        self.prologue().await;
         let steps = self.random.random_range(50..120);
         for step in 0..steps {
             self.step = step;
             match self.below(100) {
-                0..27 => self.report(),
+                0..25 => self.report(),
+                25..27 => self.scene().await,
                 27..41 => self.deliver(),
                 41..58 => self.read().await,
                 58..68 => self.connect().await,
@@ -220,7 +214,10 @@ impl<'a> Schedule<'a> {
                 92 => self.trim().await,
                 93 => self.renew_epochs().await,
                 94 => self.copy().await,
-                95 => self.restore().await,
+                95 => {
+                    let announced = self.chance(0.5);
+                    self.restore(announced).await;
+                }
                 96 => self.ring_ancient(),
                 97 => self.delete_many().await,
                 98 => self.bounce().await,
@@ -228,7 +225,6 @@ impl<'a> Schedule<'a> {
             }
             self.breathe().await;
             self.take_answers();
-            self.open_doors();
         }
         self.step = steps;
         self.quiet().await;
@@ -329,7 +325,11 @@ impl<'a> Schedule<'a> {
             return;
         }
         let position = reader.position.as_ref().unwrap();
-        let states = self.truths[self.env_of(n)].at(position.event_id);
+        let states = self.truths[self.env_of(n)].at(&position.epoch, position.event_id);
+        let Some(states) = states else {
+            let reigns = self.truths[self.env_of(n)].reigns();
+            panic!("{} has the position of nobody: {position:?} of\n{reigns}", reader.name)
+        };
         if states.is_empty() && matches!(reader.scope, Scope::Details { .. }) {
             // The rest of the transaction is still to come: it is sent event by event here.
             return;
@@ -363,7 +363,6 @@ impl<'a> Schedule<'a> {
     }
 
     async fn connect_to(&mut self, n: usize, instance: usize) {
-        self.poll().await;
         let claim = match (self.below(10), &self.readers[n].position) {
             (0, _) => Claim::Nothing,
             (1, Some(position)) => Claim::Lie(format!("{}.{}", position.epoch, position.event_id + 1_000)),
@@ -372,6 +371,11 @@ impl<'a> Schedule<'a> {
             (4, _) => Claim::Lie("nonsense".to_owned()),
             _ => Claim::Truth,
         };
+        self.connect_as(n, instance, claim).await;
+    }
+
+    async fn connect_as(&mut self, n: usize, instance: usize, claim: Claim) {
+        self.poll().await;
         if matches!(claim, Claim::Lie(_)) {
             self.tally.add("false positions");
         }
@@ -393,176 +397,6 @@ impl<'a> Schedule<'a> {
     fn compare_heads(&mut self) {
         let Some(n) = self.alive() else { return };
         let app = self.instances[n].as_ref().unwrap().app.clone();
-        let looked = self.looked[n].clone();
-        app.clone().tasks.spawn(async move {
-            if app.boards.check().await.is_ok() {
-                looked.store(true, Ordering::Relaxed);
-            }
-        });
-    }
-
-    fn change_weather(&mut self) {
-        let bad = |chances: &[f64], random: &mut SmallRng| chances[random.random_range(0..chances.len())];
-        if self.chance(0.5) {
-            let random = &mut self.random;
-            self.noise = Noise {
-                lost: bad(&[0.0, 0.2, 1.0], random),
-                doubled: bad(&[0.0, 0.3], random),
-                stripped: bad(&[0.0, 0.3], random),
-                reordered: bad(&[0.0, 0.5], random),
-            };
-            self.tell(&format!("{:?}", self.noise));
-            return;
-        }
-        let Some(n) = self.alive() else { return };
-        let (away, held) =
-            (bad(&[0.0, 0.0, 0.3, 1.0], &mut self.random), bad(&[0.0, 0.2, 0.6], &mut self.random));
-        self.tell(&format!("instance {n}: away {away}, held {held}"));
-        let mut weather = self.instances[n].as_ref().unwrap().weather.lock().unwrap();
-        (weather.away, weather.held) = (away, held);
-    }
-
-    fn release(&mut self) {
-        if let Some(n) = self.alive() {
-            let mut weather = self.instances[n].as_ref().unwrap().weather.lock().unwrap();
-            for _ in 0..self.random.random_range(1..4) {
-                weather.release_one();
-            }
-        }
-    }
-
-    fn kill(&mut self) {
-        let Some(n) = self.alive() else { return };
-        self.tell(&format!("instance {n} is killed"));
-        self.tally.add("kills");
-        let instance = self.instances[n].take().unwrap();
-        instance.kill();
-        self.tally.merge(&instance.weather.lock().unwrap().tally);
-        self.readers.iter_mut().filter(|reader| reader.instance == n).for_each(Reader::leave);
-        self.mail.forget(n);
-        self.take_answers();
-        let (dead, open) = std::mem::take(&mut self.jobs).into_iter().partition(|job| job.instance == n);
-        self.jobs = open;
-        self.unsure.extend::<Vec<Job>>(dead);
-    }
-
-    async fn restart(&mut self) {
-        for n in 0..self.instances.len() {
-            if self.instances[n].is_none() {
-                self.tell(&format!("instance {n} starts"));
-                self.start(n).await;
-                return;
-            }
-        }
-    }
-
-    /// A server of the database's own stops, and starts again.
-    async fn bounce(&mut self) {
-        if self.origin.bounce() {
-            self.tell("the database's server was stopped and started");
-            self.tally.add("servers bounced");
-            self.raw = Raw::open(&self.database.url).await;
-        }
-    }
-
-    async fn trim(&mut self) {
-        let env = self.env();
-        let content = self.content.clone();
-        let _alone = content.write().await;
-        self.poll().await;
-        let keep = self.random.random_range(0..12);
-        let key = self.truths[env].key.clone();
-        // Only what was recorded: a commit that its instance did not live to see may come in between.
-        let Some(before) = self.truths[env].last_ts(&mut self.raw).await else { return };
-        let gone = self.store.trim_log(&key, before, keep).await.unwrap();
-        self.tell(&format!("{gone} events of {key} are trimmed"));
-        self.tally.add_many("events trimmed", gone);
-    }
-
-    /// As `shipboard epoch` does.
-    async fn renew_epochs(&mut self) {
-        self.tell("the epochs are renewed");
-        self.tally.add("epochs renewed by command");
-        for truth in &self.truths {
-            if let Some(env) = self.store.env(&truth.key).await.unwrap() {
-                let beyond = EventId(u64::MAX);
-                self.store.renew_epoch(&truth.key, &env.epoch, beyond, &clock::epoch()).await.unwrap();
-            }
-        }
-    }
-
-    async fn copy(&mut self) {
-        let content = self.content.clone();
-        let _alone = content.write().await;
-        self.poll().await;
-        self.take_answers();
-        self.raw.copy().await;
-        let envs = self.truths.iter().map(Truth::last).collect();
-        let epochs = self.epochs().await;
-        self.backup = Some(Backup { epochs, envs, promises: self.promises.clone() });
-        self.tell("a backup is made");
-        self.tally.add("backups");
-    }
-
-    async fn epochs(&mut self) -> Vec<Cells> {
-        self.raw.rows("select env, epoch from envs order by env").await
-    }
-
-    /// Puts the backup in place of what is there, under the instances. Either `shipboard epoch` is run with it,
-    /// and then anything may be under way; or nobody says a word: then the instances have to find out by
-    /// looking, and reports come again when they have. One that went on writing before it looked could go
-    /// beyond what was seen, and nobody would know; nor would they of a backup from an epoch before this one.
-    async fn restore(&mut self) {
-        let Some(backup) = &self.backup else { return };
-        let epochs = backup.epochs.clone();
-        let announced = self.chance(0.5) || self.epochs().await != epochs;
-        if !announced {
-            self.clear_weather();
-            self.settle().await;
-            self.collect();
-            self.mail = Mail::default();
-        }
-        let content = self.content.clone();
-        let _alone = content.write().await;
-        let announced = announced || self.epochs().await != epochs;
-        self.poll().await;
-        self.take_answers();
-        self.raw.restore().await;
-        let backup = self.backup.as_ref().unwrap();
-        for (truth, (head, whole)) in self.truths.iter_mut().zip(&backup.envs) {
-            truth.restored(*head, whole);
-        }
-        self.promises.clone_from(&backup.promises);
-        // What was under way may have been committed before, and be gone.
-        self.jobs.iter_mut().for_each(|job| {
-            job.marks.iter_mut().for_each(|mark| *mark = None);
-            job.is_whole = false;
-        });
-        self.unsure.clear();
-        self.tell(&format!("the backup is restored, announced: {announced}"));
-        self.tally.add(if announced { "restores announced" } else { "restores unannounced" });
-        if announced {
-            self.renew_epochs().await;
-            // What was rung in the life before may be heard as late as in this one.
-            for _ in 0..self.random.random_range(0..20) {
-                self.ring_ancient();
-            }
-        } else {
-            self.closed.store(true, Ordering::Relaxed);
-            self.looked.iter().for_each(|looked| looked.store(false, Ordering::Relaxed));
-        }
-    }
-
-    /// Lets reports in again when all instances have looked at the database since it was restored.
-    fn open_doors(&mut self) {
-        let all = self.instances.iter().zip(&self.looked);
-        if all.filter(|(instance, _)| instance.is_some()).all(|(_, looked)| looked.load(Ordering::Relaxed)) {
-            self.closed.store(false, Ordering::Relaxed);
-        }
-    }
-
-    fn clear_weather(&mut self) {
-        self.noise = Noise::default();
-        self.instances.iter().flatten().for_each(|instance| instance.weather.lock().unwrap().clear());
+        app.clone().tasks.spawn(async move { drop(app.boards.check().await) });
     }
 }

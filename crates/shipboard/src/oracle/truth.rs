@@ -1,5 +1,5 @@
-//! What the database held at every event: the log replayed in plain JSON, by rules written down here once
-//! more, and held against the tables. Nothing of the board's code is used.
+//! What the database held at every event, and under which epoch: the log replayed in plain JSON, by rules
+//! written down here once more, and held against the tables. Nothing of the board's code is used.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -73,29 +73,74 @@ pub(super) struct Tables {
     pub(super) whole: Whole,
 }
 
+/// Which events were, at most, committed under an epoch. Who renews it by itself is only seen to have done so
+/// at the next poll: what came in between may be of either epoch.
+#[derive(Debug)]
+struct Reign {
+    epoch: String,
+    from: u64,
+    until: Option<u64>,
+}
+
+/// From one restore to the next. Unless somebody says a word, it begins under the epoch of the one before.
+struct Life {
+    reigns: Vec<Reign>,
+    states: BTreeMap<u64, Rc<Whole>>,
+}
+
+impl Life {
+    fn new(head: u64, whole: Rc<Whole>) -> Self {
+        let mut states = BTreeMap::from([(0, Rc::new(Whole::empty()))]);
+        states.insert(head, whole);
+        Self { reigns: Vec::new(), states }
+    }
+
+    fn last(&self) -> (u64, Rc<Whole>) {
+        let (head, whole) = self.states.last_key_value().unwrap();
+        (*head, whole.clone())
+    }
+
+    /// The epoch is this one now, and was at the latest when all events after `from` were committed.
+    fn reigned_by(&mut self, epoch: Option<String>, from: u64) {
+        if self.reigns.last().map(|reign| &reign.epoch) == epoch.as_ref() {
+            return;
+        }
+        let (head, _) = self.last();
+        let from = self.reigns.last_mut().map_or(0, |before| {
+            before.until = Some(head);
+            from
+        });
+        self.reigns.extend(epoch.map(|epoch| Reign { epoch, from, until: None }));
+    }
+
+    fn had(&self, epoch: &str, event_id: u64) -> bool {
+        let last = self.last().0;
+        self.reigns.iter().any(|reign| {
+            reign.epoch == epoch && (reign.from..=reign.until.unwrap_or(last)).contains(&event_id)
+        })
+    }
+}
+
 /// One env through all its lives. A life begins with the database, and anew with each restore.
 pub(super) struct Truth {
     pub(super) key: EnvKey,
-    lives: Vec<BTreeMap<u64, Rc<Whole>>>,
+    lives: Vec<Life>,
 }
 
 impl Truth {
     /// Of an env as the tables have it now.
     pub(super) async fn new(key: EnvKey, raw: &mut Raw) -> Self {
-        let mut truth = Self { key, lives: vec![BTreeMap::from([(0, Rc::new(Whole::empty()))])] };
+        let mut truth = Self { key, lives: Vec::new() };
         let tables = truth.tables(raw).await;
-        truth.lives[0].insert(tables.head, Rc::new(tables.whole));
+        let mut life = Life::new(tables.head, Rc::new(tables.whole));
+        life.reigned_by(tables.epoch, 0);
+        truth.lives.push(life);
         truth
-    }
-
-    fn life(&self) -> &BTreeMap<u64, Rc<Whole>> {
-        self.lives.last().unwrap()
     }
 
     /// The newest state known.
     pub(super) fn last(&self) -> (u64, Rc<Whole>) {
-        let (head, whole) = self.life().last_key_value().unwrap();
-        (*head, whole.clone())
+        self.lives.last().unwrap().last()
     }
 
     fn of(&self, select: &str) -> String {
@@ -106,7 +151,11 @@ impl Truth {
     pub(super) async fn poll(&mut self, raw: &mut Raw) {
         let (head, whole) = self.last();
         let sql = self.of("select cast(event_id as text), cast(last_id as text), change from events");
+        raw.begin_read().await;
+        let env = raw.rows(&self.of("select epoch from envs")).await;
         let events = raw.rows(&format!("{sql} and event_id > {head} order by events.event_id")).await;
+        raw.end().await;
+        let life = self.lives.last_mut().unwrap();
         let mut whole = (*whole).clone();
         let mut expected = head;
         for event in events {
@@ -118,9 +167,10 @@ impl Truth {
             assert_eq!(event_id, expected, "{}: the log has a gap", self.key);
             whole.apply(event_id, &serde_json::from_str(change).unwrap());
             if event_id == last_id {
-                self.lives.last_mut().unwrap().insert(event_id, Rc::new(whole.clone()));
+                life.states.insert(event_id, Rc::new(whole.clone()));
             }
         }
+        life.reigned_by(env.into_iter().next().and_then(|mut cells| cells.remove(0)), head);
         assert_eq!(expected, self.last().0, "{}: the log ends with a whole transaction", self.key);
     }
 
@@ -134,14 +184,25 @@ impl Truth {
 
     /// The database went back to this state.
     pub(super) fn restored(&mut self, head: u64, whole: &Rc<Whole>) {
-        let mut life = BTreeMap::from([(0, Rc::new(Whole::empty()))]);
-        life.insert(head, whole.clone());
-        self.lives.push(life);
+        self.lives.push(Life::new(head, whole.clone()));
     }
 
-    /// All states that ever were at this event, if a transaction ended there; the newest first.
-    pub(super) fn at(&self, event_id: u64) -> Vec<Rc<Whole>> {
-        self.lives.iter().rev().filter_map(|life| life.get(&event_id).cloned()).collect()
+    /// What may be seen at this event of this epoch, if a transaction ended there, in any life; `None`: nobody
+    /// ever had such a position to give. An epoch that is nobody's is proposed for an env that is not there.
+    pub(super) fn at(&self, epoch: &str, event_id: u64) -> Option<Vec<Rc<Whole>>> {
+        let mut reigns = self.lives.iter().flat_map(|life| &life.reigns);
+        if event_id == 0 && reigns.all(|reign| reign.epoch != epoch) {
+            return Some(vec![Rc::new(Whole::empty())]);
+        }
+        let lives: Vec<&Life> = self.lives.iter().filter(|life| life.had(epoch, event_id)).collect();
+        let states = lives.iter().filter_map(|life| life.states.get(&event_id).cloned()).collect();
+        Some(states).filter(|_| !lives.is_empty())
+    }
+
+    /// Which epochs each life had, to be told.
+    pub(super) fn reigns(&self) -> String {
+        let lives = self.lives.iter().map(|life| format!("{:?}, up to {}", life.reigns, life.last().0));
+        lives.collect::<Vec<_>>().join("\n")
     }
 
     /// What the tables hold, in one consistent read.

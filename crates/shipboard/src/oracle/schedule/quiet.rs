@@ -1,7 +1,6 @@
 //! Quiet points: all trouble is over, and everybody has to agree, on each other and on what was promised.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
@@ -32,7 +31,7 @@ impl Schedule<'_> {
         }
     }
 
-    async fn look(&mut self) {
+    pub(super) async fn look(&mut self) {
         for instance in self.instances.iter().flatten() {
             let began = Instant::now();
             while let Err(error) = instance.app.boards.check().await {
@@ -58,7 +57,7 @@ impl Schedule<'_> {
         // Who looks second sees the epoch that the first one may have renewed.
         self.look().await;
         self.look().await;
-        self.closed.store(false, Ordering::Relaxed);
+        self.is_forked = false;
         self.make_whole().await;
         self.agree(true).await;
         self.keep_promises().await;
@@ -96,7 +95,7 @@ impl Schedule<'_> {
                 self.read_some(n, 1_000).await;
             }
             for n in 0..self.readers.len() {
-                behind = behind.or(self.is_behind(n).await);
+                behind = behind.or(self.is_behind(n, looking).await);
             }
             let Some(behind) = behind else { break };
             assert!(began.elapsed() < PATIENCE, "{behind}");
@@ -112,8 +111,9 @@ impl Schedule<'_> {
         }
     }
 
-    /// How a reader differs from the database, if it does.
-    async fn is_behind(&mut self, n: usize) -> Option<String> {
+    /// How a reader differs from the database, if it does. That an env was born is told by its first event; only
+    /// who looks sees it before.
+    async fn is_behind(&mut self, n: usize, looking: bool) -> Option<String> {
         let env = self.env_of(n);
         self.poll().await;
         let tables = self.truths[env].tables(&mut self.raw).await;
@@ -138,7 +138,8 @@ impl Schedule<'_> {
             let log = self.raw.log(&reader.key, id).await;
             return self.readers[n].has_log(&log, ended).err().and_then(|error| differs(&error));
         }
-        let is_there = tables.epoch.as_ref().is_none_or(|epoch| *epoch == position.epoch);
+        let is_there = tables.epoch.as_ref().is_none_or(|epoch| *epoch == position.epoch)
+            || (tables.head == 0 && !looking);
         if !is_there || position.event_id != tables.head {
             return differs(&format!(
                 "is at {position:?}, the database at {:?} {}",
@@ -149,7 +150,9 @@ impl Schedule<'_> {
             panic!("{name} of instance {} at {position:?}: {error}", reader.instance);
         }
         if let Scope::Details { id } = &reader.scope {
-            let read = self.store.deployment(&reader.key, id.parse().unwrap()).await.unwrap().unwrap();
+            let read = self.store.deployment(&reader.key, id.parse().unwrap()).await.unwrap();
+            // It was told so, and the end of its stream is still to come.
+            let Some(read) = read else { return differs("its deployment is gone") };
             let timeline = read.timeline.into_iter().map(TimelineEntry::for_event);
             let timeline: Vec<_> = timeline.map(|entry| json!(entry)).collect();
             // A progress that was held back may have come between the reads.

@@ -27,7 +27,7 @@ impl Schedule<'_> {
         self.ask(instance, env, requests, marks, is_whole);
     }
 
-    fn mark(&mut self) -> String {
+    pub(super) fn mark(&mut self) -> String {
         self.marks += 1;
         format!("mark-{:06}", self.marks)
     }
