@@ -1,6 +1,10 @@
 import { at, entry } from "@shipboard/client/testing";
 import { describe, expect, test } from "vitest";
-import { type HappenedItem, type TimelineItem, timelineItems } from "./timeline";
+import { type HappenedItem, type TimelineItem, timelineAttempts } from "./timeline";
+
+/** The items of all attempts. */
+const timelineItems = (...given: Parameters<typeof timelineAttempts>): TimelineItem[] =>
+  timelineAttempts(...given).flatMap((attempt) => attempt.items);
 
 const happened = (items: readonly TimelineItem[]): HappenedItem[] =>
   items.filter((item) => item.is === "entry");
@@ -61,20 +65,35 @@ describe("a step", () => {
   });
 });
 
-test("attempts are told apart, the earlier first", () => {
-  const items = timelineItems(
-    [
-      entry(1, { status: "failed", attempt: 1, occurred_at: at(50) }),
-      entry(2, { status: "running", attempt: 2, occurred_at: at(40) }),
-    ],
-    true,
-  );
-  expect(items.map((item) => (item.is === "attempt" ? item.attempt : item.is))).toEqual([
-    1,
-    "entry",
-    2,
-    "entry",
-  ]);
+describe("attempts", () => {
+  const two = [
+    entry(1, { status: "queued", attempt: 1, occurred_at: at(0) }),
+    entry(2, { status: "running", attempt: 1, occurred_at: at(10) }),
+    entry(3, { status: "failed", attempt: 1, occurred_at: at(50) }),
+    entry(4, { status: "running", attempt: 2, occurred_at: at(40) }),
+  ];
+
+  test("are told apart, the earlier first, each with its outcome and how long it ran", () => {
+    const attempts = timelineAttempts(two.toReversed(), true);
+    expect(attempts.map(({ number, status, ran }) => ({ number, status, ran }))).toEqual([
+      { number: 1, status: "failed", ran: { from: at(10), to: at(50) } },
+      { number: 2, status: "running", ran: { from: at(40), to: null } },
+    ]);
+  });
+
+  test("have an end if one was reported, whatever came late", () => {
+    const late = entry(5, { status: "running", attempt: 1, occurred_at: at(60), late: true });
+    expect(timelineAttempts([...two, late], true)[0]).toMatchObject({ status: "failed" });
+  });
+
+  test("that were left without an end have no length, and nothing in them goes on", () => {
+    const [first] = timelineAttempts(
+      [entry(1, { status: "running", attempt: 1 }), entry(2, { status: "running", attempt: 2 })],
+      true,
+    );
+    expect(first).toMatchObject({ status: "running", ran: null });
+    expect(happened(first?.items ?? []).some((item) => item.active)).toBe(false);
+  });
 });
 
 test("nothing is active once the deployment is over", () => {
