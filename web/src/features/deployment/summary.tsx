@@ -1,18 +1,17 @@
-// The facts of a deployment. Queued, started and finished are three times and stay apart; what it replaces and
-// what replaced it are read once, since the row only names them by id.
+// The facts of a deployment. Queued, started and finished are three times and stay apart; what it replaced and what
+// replaced it is chain.tsx.
 
 import { type Deployment, type DetailsScope, isActive } from "@shipboard/client";
-import { useClient } from "@shipboard/client/react";
-import { useQuery } from "@tanstack/react-query";
 import { ExternalLink } from "lucide-react";
-import type { ReactNode } from "react";
 import { Duration, RelativeTime } from "~/shared/clock";
 import { CopyIcon } from "~/shared/copy";
 import { formatClockSeconds, formatDuration, shortSha, subjectOf } from "~/shared/format";
 import { sourceName } from "~/shared/naming";
-import { deploymentPath, workflowPath } from "~/shared/paths";
+import { workflowPath } from "~/shared/paths";
 import { RowLink } from "~/shared/row-link";
 import { KIND_WORDS } from "~/shared/status";
+import { Chain } from "./chain";
+import { Fact } from "./fact";
 import { Panel } from "./panel";
 
 const LINK_CLASS = "rounded hover:text-accent hover:underline";
@@ -83,12 +82,7 @@ export function Summary({ scope, row }: { scope: DetailsScope; row: Deployment }
           </Fact>
         )}
         {row.attempt > 1 && <Fact name="Attempt">{row.attempt}</Fact>}
-        {row.replaces && (
-          <Fact name="Replaces">
-            <OtherDeployment scope={scope} id={row.replaces} />
-          </Fact>
-        )}
-        <Successor scope={scope} row={row} />
+        <Chain scope={scope} row={row} />
         <Fact name="Source">
           {row.url ? (
             <a
@@ -114,15 +108,6 @@ export function Summary({ scope, row }: { scope: DetailsScope; row: Deployment }
   );
 }
 
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return (
-    <div className="flex min-h-9 items-center justify-between gap-4 py-1.5 text-cell">
-      <dt className="shrink-0 text-faint">{name}</dt>
-      <dd className="flex min-w-0 items-center gap-2 text-right">{children}</dd>
-    </div>
-  );
-}
-
 function LongFact({ name, text }: { name: string; text: string }) {
   return (
     <div className="py-2 text-cell">
@@ -140,49 +125,5 @@ function Moment({ at, open }: { at: string | null; open: boolean }) {
       <RelativeTime at={at} className="text-faint" />
       <span data-number="">{formatClockSeconds(Date.parse(at))}</span>
     </>
-  );
-}
-
-function OtherDeployment({ scope, id }: { scope: DetailsScope; id: string }) {
-  const { api } = useClient();
-  const { data } = useQuery({
-    queryKey: ["deployment", scope.tenant, scope.env, id],
-    queryFn: ({ signal }) => api.deployment(scope.tenant, scope.env, id, signal),
-    staleTime: Number.POSITIVE_INFINITY,
-  });
-  const name = data?.deployment.version ?? id.slice(-8);
-  return (
-    <RowLink href={deploymentPath(scope, id)} className={`${LINK_CLASS} font-mono`}>
-      {name}
-    </RowLink>
-  );
-}
-
-/** What runs now in place of a deployment that is not current any more. */
-function Successor({ scope, row }: { scope: DetailsScope; row: Deployment }) {
-  const { api } = useClient();
-  const over = row.standing === "superseded" || row.standing === "rolled_back";
-  const { data } = useQuery({
-    queryKey: ["workflow", scope.tenant, scope.env, row.workflow_id, row.standing],
-    queryFn: ({ signal }) => api.workflow(scope.tenant, scope.env, row.workflow_id, signal),
-    enabled: over,
-  });
-  if (row.standing === "current") return <Fact name="Standing">runs here now</Fact>;
-  if (row.standing === "removed") return <Fact name="Standing">removed</Fact>;
-  if (!over) return null;
-  const current = data?.workflow.current;
-  return (
-    <Fact name={row.standing === "rolled_back" ? "Rolled back" : "Superseded"}>
-      {current ? (
-        <>
-          <span className="text-faint">now</span>
-          <RowLink href={deploymentPath(scope, current.deployment_id)} className={`${LINK_CLASS} font-mono`}>
-            {current.version ?? current.deployment_id.slice(-8)}
-          </RowLink>
-        </>
-      ) : (
-        "yes"
-      )}
-    </Fact>
   );
 }
