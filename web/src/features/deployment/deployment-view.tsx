@@ -24,7 +24,7 @@ export function DeploymentView({ scope }: { scope: DetailsScope }) {
   if (!row) return <Waiting scope={scope} />;
   const running = isActive(row.status);
   return (
-    <div className="mx-auto max-w-6xl">
+    <div className="mx-auto max-w-[84rem]">
       <Header scope={scope} row={row} deleted={details.deleted} />
       <ProgressPanel row={row} />
       <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_22rem]">
@@ -63,8 +63,11 @@ function Waiting({ scope }: { scope: DetailsScope }) {
     );
   }
   return (
-    <div role="status" aria-label="Loading the deployment" className="mx-auto flex max-w-6xl flex-col gap-4">
-      <span className="skeleton h-4 w-28" />
+    <div
+      role="status"
+      aria-label="Loading the deployment"
+      className="mx-auto flex max-w-[84rem] flex-col gap-4"
+    >
       <span className="skeleton h-7 w-96 max-w-full" />
       <span className="skeleton h-4 w-64" />
       <div className="grid gap-4 pt-2 lg:grid-cols-[minmax(0,1fr)_22rem]">

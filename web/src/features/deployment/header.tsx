@@ -2,17 +2,15 @@
 
 import { type Deployment, type DetailsScope, isActive } from "@shipboard/client";
 import { useNow } from "@shipboard/client/react";
-import { ArrowLeft, ArrowRight, ExternalLink, Undo2 } from "lucide-react";
-import { useContext } from "react";
-import { buttonClass } from "~/shared/button";
+import { ArrowRight, ExternalLink, Link2, Undo2 } from "lucide-react";
+import { type ReactNode, useContext } from "react";
+import { Button, buttonClass } from "~/shared/button";
 import { FrozenAt, useElapsedText } from "~/shared/clock";
-import { CopyButton } from "~/shared/copy";
+import { copyText } from "~/shared/copy";
 import { formatDuration } from "~/shared/format";
 import { sourceName, titleOf } from "~/shared/naming";
-import { boardPath } from "~/shared/paths";
 import { progressView } from "~/shared/progress";
 import { ProgressBar } from "~/shared/progress-bar";
-import { RowLink } from "~/shared/row-link";
 import { lookOf, STANDING_WORDS } from "~/shared/status";
 import { StatusBadge } from "~/shared/status-badge";
 
@@ -20,13 +18,6 @@ import { StatusBadge } from "~/shared/status-badge";
 export function Header({ scope, row, deleted }: { scope: DetailsScope; row: Deployment; deleted: boolean }) {
   return (
     <header className="flex flex-col gap-3 pb-4">
-      <RowLink
-        href={boardPath(scope)}
-        className="flex w-fit items-center gap-1.5 rounded text-cell text-faint hover:text-ink"
-      >
-        <ArrowLeft size={14} aria-hidden="true" />
-        Deployments
-      </RowLink>
       <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
         <div className="min-w-0">
           <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
@@ -43,15 +34,17 @@ export function Header({ scope, row, deleted }: { scope: DetailsScope; row: Depl
                 <Undo2 size={14} aria-hidden="true" /> rollback
               </span>
             )}
-            {row.standing && STANDING_WORDS[row.standing] && <span>· {STANDING_WORDS[row.standing]}</span>}
-            {row.attempt > 1 && <span>· attempt {row.attempt}</span>}
+            {row.standing && STANDING_WORDS[row.standing] && <Aside>{STANDING_WORDS[row.standing]}</Aside>}
+            {row.attempt > 1 && <Aside>attempt {row.attempt}</Aside>}
             <LiveDuration row={row} />
           </p>
         </div>
-        <div className="flex gap-2">
-          <CopyButton text={location.href} what="the link">
+        <div className="flex flex-wrap justify-end gap-2 max-sm:justify-start">
+          {/* Read when it is pressed: the address may name a line of the log by then. */}
+          <Button onClick={() => void copyText(location.href, "the link")}>
+            <Link2 size={14} aria-hidden="true" />
             Copy link
-          </CopyButton>
+          </Button>
           {row.url && (
             <a href={row.url} target="_blank" rel="noreferrer" className={buttonClass()}>
               Open in {sourceName(row.source)}
@@ -69,18 +62,30 @@ export function Header({ scope, row, deleted }: { scope: DetailsScope; row: Depl
   );
 }
 
+/** A remark; the dot before it would begin a line where there is little room. */
+function Aside({ children }: { children: ReactNode }) {
+  return (
+    <span data-number="">
+      <span aria-hidden="true" className="max-sm:hidden">
+        {"· "}
+      </span>
+      {children}
+    </span>
+  );
+}
+
 function LiveDuration({ row }: { row: Deployment }) {
   const from = row.started_at ?? (isActive(row.status) ? (row.queued_at ?? row.created_at) : row.finished_at);
   const text = useElapsedText(from ?? row.created_at, row.finished_at, formatDuration);
   if (!from) return null;
   if (isActive(row.status)) {
     return (
-      <span>
-        · {lookOf(row.status).word.toLowerCase()} for {text}
-      </span>
+      <Aside>
+        {lookOf(row.status).word.toLowerCase()} for {text}
+      </Aside>
     );
   }
-  return row.started_at && row.finished_at ? <span>· took {text}</span> : null;
+  return row.started_at && row.finished_at ? <Aside>took {text}</Aside> : null;
 }
 
 /** The bar under the head; nothing where there is nothing to tell. */

@@ -16,6 +16,7 @@ import { STANDING_WORDS } from "~/shared/status";
 import { StatusBadge } from "~/shared/status-badge";
 import { ProgressCell } from "./progress-cell";
 import { RowMenu } from "./row-menu";
+import { filtersOf } from "./search";
 
 const FLASH_MS = 900;
 /** A row that was changed so lately is news when it first appears. */
@@ -108,7 +109,7 @@ export const Row = memo(function Row({
         <div className="flex min-w-0 flex-col compact:flex-row compact:items-baseline compact:gap-2.5 max-sm:compact:flex-col">
           <RowLink
             ref={link}
-            href={deploymentPath(scope, id)}
+            href={deploymentPath(scope, id) + filtersOf(location.search)}
             data-row-link=""
             className={clsx(
               "truncate font-medium outline-none after:absolute after:inset-0",

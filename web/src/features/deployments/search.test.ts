@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import {
   type BoardSearch,
   filterOf,
+  filtersOf,
   limitOf,
   readSearch,
   sortOf,
@@ -85,4 +86,11 @@ test("clearing keeps how the table is shown", () => {
     limit: "50",
     wall: "1",
   });
+});
+
+test("a deployment's address takes along what narrows the list, and nothing else", () => {
+  expect(filtersOf("?status=failed,lost&sort=status&limit=200&wall=1&since=24h&x=y")).toBe(
+    "?status=failed,lost&since=24h",
+  );
+  expect(filtersOf("?sort=status")).toBe("");
 });

@@ -127,3 +127,9 @@ export function writeSearch(search: BoardSearch): string {
   const text = query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
   return text && `?${text}`;
 }
+
+/** Of an address's query string what narrows the list: what a deployment's own address takes along. */
+export function filtersOf(query: string): string {
+  const search = readSearch(Object.fromEntries(new URLSearchParams(query)));
+  return writeSearch({ ...search, sort: "", limit: "", wall: "" });
+}
