@@ -10,6 +10,7 @@ import { lookOf } from "~/shared/status";
 import { showTab } from "~/shared/tab";
 import { Header, ProgressPanel } from "./header";
 import { LogPanel } from "./log-panel";
+import { RawPanel } from "./raw-panel";
 import { Summary } from "./summary";
 import { TimelinePanel } from "./timeline-panel";
 
@@ -31,6 +32,7 @@ export function DeploymentView({ scope }: { scope: DetailsScope }) {
         <div className="flex min-w-0 flex-col gap-4">
           <TimelinePanel details={details} running={running} />
           <LogPanel scope={scope} row={row} />
+          <RawPanel scope={scope} />
         </div>
         <Summary scope={scope} row={row} />
       </div>
