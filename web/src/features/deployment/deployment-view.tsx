@@ -1,6 +1,6 @@
 // A deployment's page put together, and what stands there while it has not come or cannot.
 
-import { type DetailsScope, isActive } from "@shipboard/client";
+import { type Deployment, type DetailsScope, isActive } from "@shipboard/client";
 import { useClient, useDetails, useLink } from "@shipboard/client/react";
 import { useEffect } from "react";
 import { linkWords } from "~/shared/link-state";
@@ -19,8 +19,9 @@ export function DeploymentView({ scope }: { scope: DetailsScope }) {
   const details = useDetails(scope);
   const row = details.deployment;
   const status = row?.status ?? null;
-  const title = row && `${lookOf(row.status).word}: ${row.workflow_id} ${row.version ?? titleOf(row)}`;
-  useEffect(() => showTab(title ?? "Deployment", status), [title, status]);
+  const percent = row?.status === "running" ? row.progress.percent : null;
+  const title = row && tabTitle(row, percent);
+  useEffect(() => showTab(title ?? "Deployment", status, percent), [title, status, percent]);
 
   if (!row) return <Waiting scope={scope} />;
   const running = isActive(row.status);
@@ -38,6 +39,12 @@ export function DeploymentView({ scope }: { scope: DetailsScope }) {
       </div>
     </div>
   );
+}
+
+/** The status comes first, since a tab shows little more than the first words. */
+function tabTitle(row: Deployment, percent: number | null): string {
+  const status = percent === null ? "" : ` ${Math.floor(percent)} %`;
+  return `${lookOf(row.status).word}${status}: ${row.workflow_id} ${row.version ?? titleOf(row)}`;
 }
 
 function Waiting({ scope }: { scope: DetailsScope }) {
