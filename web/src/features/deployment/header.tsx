@@ -13,6 +13,7 @@ import { progressView } from "~/shared/progress";
 import { ProgressBar } from "~/shared/progress-bar";
 import { lookOf, STANDING_WORDS } from "~/shared/status";
 import { StatusBadge } from "~/shared/status-badge";
+import { WatchButton } from "./watch-button";
 
 /** The head. */
 export function Header({ scope, row, deleted }: { scope: DetailsScope; row: Deployment; deleted: boolean }) {
@@ -40,6 +41,7 @@ export function Header({ scope, row, deleted }: { scope: DetailsScope; row: Depl
           </p>
         </div>
         <div className="flex flex-wrap justify-end gap-2 max-sm:justify-start">
+          <WatchButton scope={scope} active={isActive(row.status) && !deleted} />
           {/* Read when it is pressed: the address may name a line of the log by then. */}
           <Button onClick={() => void copyText(location.href, "the link")}>
             <Link2 size={14} aria-hidden="true" />
