@@ -1,17 +1,15 @@
 // Every page in every theme and width: no accessibility violation, nothing that scrolls sideways, no complaint of
 // the browser, and a picture of each for people to look at.
 
-import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import type { AxeResults } from "axe-core";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { violations } from "./axe";
 import { type Look, reporter, type Server, startBrowser, startServer, temporary, visit } from "./harness";
 
 const FIRST_ROUTE_BYTES = 200 * 1024;
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const pictures = fileURLToPath(new URL("./screenshots/", import.meta.url));
 const folder = temporary();
 let server: Server;
@@ -130,17 +128,6 @@ const LOOKS: readonly (Look & { name: string })[] = [
   { name: "narrow-light", theme: "light", width: 360, height: 760 },
   { name: "narrow-dark", theme: "dark", width: 360, height: 760 },
 ];
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  const { violations: found }: AxeResults = await page.evaluate(
-    () =>
-      Reflect.get(window, "axe").run(document, {
-        runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-      }) satisfies Promise<AxeResults>,
-  );
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`);
-}
 
 describe.each(LOOKS)("in $name", (look) => {
   test.each(PAGES)(
