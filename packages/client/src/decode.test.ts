@@ -38,6 +38,54 @@ const events = [
   event("stream.end", 0, { reason: "unavailable", retry_ms: 2_000 }),
 ];
 
+const strangers = ["word", 7.5, true, null, [], {}] as const;
+
+/** Fields that may be null, or absent, on the wire. */
+const MAY_BE_NULL = new RegExp(
+  `(?:^|\\.)(?:${[
+    ...[
+      "standing",
+      "deployments?\\.reason",
+      "version",
+      "commit",
+      "actor",
+      "url",
+      "logs_url",
+      "message",
+      "queued_at",
+    ],
+    ...["started_at", "finished_at", "expected_ms", "replaces", "sha", "ref", "author", "percent", "phase"],
+    ...["step", "latest", "current", "last_success_at", "retry_ms", "deployments?\\.progress"],
+    ...["(?:entries|timeline|step)\\.status"],
+  ].join("|")})$`,
+);
+
+const mayBeNull = (path: readonly string[]): boolean =>
+  MAY_BE_NULL.test(path.filter((name) => !/^\d+$/.test(name)).join("."));
+
+/** The path of everything below a value. */
+function fieldsOf(value: unknown): string[][] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => [
+    [name],
+    ...fieldsOf(inner).map((path) => [name, ...path]),
+  ]);
+}
+
+/** Puts another value at a path, or takes it away; gives what stood there. */
+function replace(value: unknown, path: readonly string[], fresh: unknown): unknown {
+  const [name = "", ...rest] = path;
+  const holder = value as Record<string, unknown>;
+  if (rest.length > 0) return replace(holder[name], rest, fresh);
+  const old = holder[name];
+  if (fresh === undefined) delete holder[name];
+  else holder[name] = fresh;
+  return old;
+}
+
+const kindOf = (value: unknown): string =>
+  value === null ? "null" : Array.isArray(value) ? "list" : typeof value;
+
 describe("an envelope", () => {
   test("of every type comes through as it is", () => {
     expect(new Set(events.map(({ type }) => type))).toEqual(new Set(EVENT_TYPES));
@@ -84,6 +132,62 @@ describe("an envelope", () => {
     '{"type":"snapshot"}',
     '{"type":"deployment.delete","event_id":-1}',
   ])("that is %s is malformed", (data) => {
+    expect(decodeEnvelope(data).is).toBe("malformed");
+  });
+
+  test("with a field of another kind is malformed, unless it is none where there may be none", () => {
+    const cases = events.flatMap((sent) => fieldsOf(sent).map((path) => ({ sent, path })));
+    fc.assert(
+      fc.property(fc.constantFrom(...cases), fc.constantFrom(...strangers), ({ sent, path }, stranger) => {
+        const value: unknown = JSON.parse(JSON.stringify(sent));
+        const old = replace(value, path, stranger);
+        // A null says nothing of what else could stand there.
+        if (old === null || kindOf(old) === kindOf(stranger)) return;
+        const unknown = path.length === 1 && path[0] === "type" && typeof stranger === "string";
+        const fits = stranger === null && mayBeNull(path);
+        expect(decodeEnvelope(JSON.stringify(value)).is, `${sent.type} ${path.join(".")}`).toBe(
+          unknown ? "unknown" : fits ? "event" : "malformed",
+        );
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test("without a field has null there if it may, and is malformed if not", () => {
+    for (const sent of events) {
+      for (const path of fieldsOf(sent)) {
+        const name = path.at(-1) ?? "";
+        // An item of a list is not missed.
+        if (/^\d+$/.test(name)) continue;
+        const value: unknown = JSON.parse(JSON.stringify(sent));
+        replace(value, path, undefined);
+        const optional = mayBeNull(path) || name === "entries";
+        expect(decodeEnvelope(JSON.stringify(value)).is, `${sent.type} ${path.join(".")}`).toBe(
+          optional ? "event" : "malformed",
+        );
+      }
+    }
+  });
+
+  test("comes out of the decoder as it would come out again", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...events), fc.nat(200), fc.jsonValue(), (sent, which, value) => {
+        let count = 0;
+        const data = JSON.stringify(sent, (_, held: unknown) => (count++ === which ? value : held));
+        const first = decodeEnvelope(data);
+        if (first.is === "event") expect(decodeEnvelope(JSON.stringify(first.event))).toEqual(first);
+      }),
+    );
+  });
+
+  test.each([
+    ["a number beyond what a double holds exactly", "offset", "9007199254740993"],
+    ["a number that is none", "offset", "1e999"],
+    ["a part of a byte", "offset", "0.5"],
+    ["fewer bytes than none", "offset", "-1"],
+  ])("with %s is malformed", (_, field, written) => {
+    const data = JSON.stringify(logAppend(idOf(1), 5, "x")).replace(`"${field}":5`, `"${field}":${written}`);
+    expect(data).toContain(written);
     expect(decodeEnvelope(data).is).toBe("malformed");
   });
 

@@ -1,13 +1,16 @@
 // The only door by which outside data gets in: text to values, each checked against its type. Unknown
 // fields are dropped and absent nullable ones are null; nothing here throws, a value that is none is null.
 
-import * as v from "valibot";
+import { count, flag, list, number, object, or, type Read, text, variant, word } from "./read";
 import type {
   Counts,
   Deployment,
   DeploymentAnswer,
+  DeploymentCounts,
   Env,
   Envelope,
+  EnvelopeOf,
+  EventOf,
   EventType,
   Page,
   Problem,
@@ -19,20 +22,11 @@ import type {
 } from "./types";
 import { END_REASONS, ENTRY_KINDS, KINDS, STANDINGS, STATUSES } from "./words";
 
-/** A schema whose output is exactly this type, so that decoder and type cannot part. */
-type Schema<Type> = v.GenericSchema<unknown, Type>;
-
-const text = v.string();
-const flag = v.boolean();
-const number = v.number();
-// Ids and offsets: whole numbers that a double holds exactly.
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const orNull = <Inner extends v.GenericSchema>(inner: Inner) => v.nullish(inner, null);
-const textOrNull = orNull(text);
-const status = v.picklist(STATUSES);
+const textOrNull = or(text, null);
+const status = word(STATUSES);
 
 const noCommit = { sha: null, ref: null, message: null, url: null, author: null };
-const commit = v.object({
+const commit = object<Deployment["commit"]>({
   sha: textOrNull,
   ref: textOrNull,
   message: textOrNull,
@@ -40,70 +34,68 @@ const commit = v.object({
   author: textOrNull,
 });
 const noProgress = { percent: null, phase: null, step: null };
-const progress = v.object({ percent: orNull(number), phase: textOrNull, step: textOrNull });
+const progress = object<Deployment["progress"]>({
+  percent: or(number, null),
+  phase: textOrNull,
+  step: textOrNull,
+});
 
-const deployment = v.object({
+const deployment = object<Deployment>({
   id: text,
   workflow_id: text,
   source: text,
   external_id: text,
   attempt: count,
-  kind: v.picklist(KINDS),
+  kind: word(KINDS),
   inferred: flag,
   status,
-  standing: orNull(v.picklist(STANDINGS)),
+  standing: or(word(STANDINGS), null),
   reason: textOrNull,
   version: textOrNull,
-  commit: v.pipe(
-    orNull(commit),
-    v.transform((value) => value ?? noCommit),
-  ),
+  commit: or(commit, noCommit),
   actor: textOrNull,
   url: textOrNull,
   logs_url: textOrNull,
   has_log: flag,
-  progress: v.pipe(
-    orNull(progress),
-    v.transform((value) => value ?? noProgress),
-  ),
+  progress: or(progress, noProgress),
   message: textOrNull,
   created_at: text,
   queued_at: textOrNull,
   started_at: textOrNull,
   finished_at: textOrNull,
   updated_at: text,
-  expected_ms: orNull(number),
+  expected_ms: or(number, null),
   replaces: textOrNull,
   event_id: count,
-}) satisfies Schema<Deployment>;
+});
 
-const workflow = v.object({
+const workflow = object<Workflow>({
   id: text,
   name: text,
-  latest: orNull(v.object({ deployment_id: text, status, version: textOrNull, at: text })),
-  current: orNull(v.object({ deployment_id: text, version: textOrNull, since: text })),
+  latest: or(object({ deployment_id: text, status, version: textOrNull, at: text }), null),
+  current: or(object({ deployment_id: text, version: textOrNull, since: text }), null),
   last_success_at: textOrNull,
   active: count,
-  recent: v.array(status),
+  recent: list(status),
   event_id: count,
-}) satisfies Schema<Workflow>;
+});
 
-const entry = v.object({
+const entry = object<TimelineEntry>({
   seq: count,
-  kind: v.picklist(ENTRY_KINDS),
+  kind: word(ENTRY_KINDS),
   status: textOrNull,
   attempt: count,
-  step: orNull(v.object({ name: text, status: textOrNull })),
+  step: or(object({ name: text, status: textOrNull }), null),
   message: textOrNull,
   source: text,
   actor: textOrNull,
   occurred_at: text,
   received_at: text,
   late: flag,
-}) satisfies Schema<TimelineEntry>;
+});
 
-const counts = v.object({
-  deployments: v.object({
+const counts = object<Counts>({
+  deployments: object<DeploymentCounts>({
     queued: count,
     waiting: count,
     running: count,
@@ -114,59 +106,75 @@ const counts = v.object({
     lost: count,
     total: count,
   }),
-  workflows: v.object({ total: count, active: count, success: count, failed: count }),
-}) satisfies Schema<Counts>;
+  workflows: object({ total: count, active: count, success: count, failed: count }),
+});
+
+type SnapshotOf<Scope extends Snapshot["scope"]> = Extract<Snapshot, { scope: Scope }>;
 
 const position = { epoch: text, server_time: text };
 
-const snapshot = v.variant("scope", [
-  v.object({
-    scope: v.literal("deployments"),
+const snapshot = variant<Snapshot>("scope", {
+  deployments: object<SnapshotOf<"deployments">>({
+    scope: word(["deployments"]),
     ...position,
     counts,
-    deployments: v.array(deployment),
+    deployments: list(deployment),
     has_more: flag,
-    workflows: v.array(workflow),
+    workflows: list(workflow),
     workflows_more: flag,
   }),
-  v.object({
-    scope: v.literal("details"),
+  details: object<SnapshotOf<"details">>({
+    scope: word(["details"]),
     ...position,
     deployment,
-    timeline: v.array(entry),
+    timeline: list(entry),
     timeline_more: flag,
     counts,
   }),
-  v.object({ scope: v.literal("log"), ...position, id: text, offset: count, text, done: flag }),
-]) satisfies Schema<Snapshot>;
+  log: object<SnapshotOf<"log">>({
+    scope: word(["log"]),
+    ...position,
+    id: text,
+    offset: count,
+    text,
+    done: flag,
+  }),
+} satisfies Record<Snapshot["scope"], unknown>);
 
-const payloads = {
-  snapshot,
-  "deployment.upsert": v.object({ deployment, entries: v.exactOptional(v.array(entry)) }),
-  "deployment.progress": v.object({ id: text, attempt: count, progress, updated_at: text }),
-  "deployment.delete": v.object({ id: text }),
-  "workflow.upsert": v.object({ workflow }),
-  "counts.update": v.object({ counts }),
-  "log.append": v.object({ id: text, offset: count, text, done: flag }),
-  "stream.end": v.object({ reason: v.picklist(END_REASONS), retry_ms: v.nullish(count, 0) }),
-} satisfies { [Type in EventType]: Schema<Extract<Envelope, { type: Type }>["payload"]> };
+// @__NO_SIDE_EFFECTS__
+function message<Type extends EventType>(
+  type: Type,
+  payload: Read<EventOf<Type>["payload"]>,
+): Read<EnvelopeOf<Type, EventOf<Type>["payload"]>> {
+  return object<EnvelopeOf<Type, EventOf<Type>["payload"]>>({
+    event_id: count,
+    type: word([type]),
+    tenant_id: text,
+    env_id: text,
+    ts: text,
+    payload,
+  });
+}
 
-const head = { event_id: count, tenant_id: text, env_id: text, ts: text };
-const message = <Type extends EventType>(type: Type) =>
-  v.object({ ...head, type: v.literal(type), payload: payloads[type] });
+const messages = {
+  snapshot: message("snapshot", snapshot),
+  "deployment.upsert": message(
+    "deployment.upsert",
+    object({ deployment, entries: list(entry) }, ["entries"]),
+  ),
+  "deployment.progress": message(
+    "deployment.progress",
+    object({ id: text, attempt: count, progress, updated_at: text }),
+  ),
+  "deployment.delete": message("deployment.delete", object({ id: text })),
+  "workflow.upsert": message("workflow.upsert", object({ workflow })),
+  "counts.update": message("counts.update", object({ counts })),
+  "log.append": message("log.append", object({ id: text, offset: count, text, done: flag })),
+  "stream.end": message("stream.end", object({ reason: word(END_REASONS), retry_ms: or(count, 0) })),
+} satisfies { [Type in EventType]: Read<EventOf<Type>> };
 
-const envelopeSchema = v.variant("type", [
-  message("snapshot"),
-  message("deployment.upsert"),
-  message("deployment.progress"),
-  message("deployment.delete"),
-  message("workflow.upsert"),
-  message("counts.update"),
-  message("log.append"),
-  message("stream.end"),
-]) satisfies Schema<Envelope>;
-
-const anyEnvelope = v.object({ type: text });
+const envelope = variant<Envelope>("type", messages);
+const anyEnvelope = object({ type: text });
 
 /** What a message of the stream turned out to be. */
 export type Decoded =
@@ -176,85 +184,86 @@ export type Decoded =
 
 /** Decodes one message. A type that a newer server made up is `unknown`, anything else amiss `malformed`. */
 export function decodeEnvelope(data: string): Decoded {
-  let value: unknown;
   try {
-    value = JSON.parse(data);
-  } catch {
-    return { is: "malformed", why: "not JSON" };
+    const value: unknown = JSON.parse(data);
+    const { type } = anyEnvelope(value, "message");
+    if (!Object.hasOwn(messages, type)) return { is: "unknown", type };
+    return { is: "event", event: envelope(value, type) };
+  } catch (cause) {
+    return { is: "malformed", why: String(cause) };
   }
-  const any = v.safeParse(anyEnvelope, value);
-  if (!any.success) return { is: "malformed", why: "no type" };
-  if (!Object.hasOwn(payloads, any.output.type)) return { is: "unknown", type: any.output.type };
-  const result = v.safeParse(envelopeSchema, value, { abortEarly: true });
-  if (result.success) return { is: "event", event: result.output };
-  const issue = result.issues[0];
-  return { is: "malformed", why: `${v.getDotPath(issue) ?? any.output.type}: ${issue.message}` };
 }
 
-const decoder =
-  <Type>(schema: Schema<Type>) =>
-  (value: unknown): Type | null => {
-    const result = v.safeParse(schema, value, { abortEarly: true });
-    return result.success ? result.output : null;
+// @__NO_SIDE_EFFECTS__
+function answer<Type>(read: Read<Type>): (value: unknown) => Type | null {
+  return (value) => {
+    try {
+      return read(value, "answer");
+    } catch {
+      return null;
+    }
   };
+}
 
-const pageOf = <Item>(item: Schema<Item>): Schema<Page<Item>> =>
-  v.object({ items: v.array(item), next: textOrNull, event_id: v.nullish(count, 0) });
+// @__NO_SIDE_EFFECTS__
+function page<Item>(item: Read<Item>): (value: unknown) => Page<Item> | null {
+  return answer(object<Page<Item>>({ items: list(item), next: textOrNull, event_id: or(count, 0) }));
+}
 
 /** A list answer of deployments. */
-export const deploymentsPage: (value: unknown) => Page<Deployment> | null = decoder(pageOf(deployment));
+export const deploymentsPage = page(deployment);
 /** A list answer of workflows. */
-export const workflowsPage: (value: unknown) => Page<Workflow> | null = decoder(pageOf(workflow));
+export const workflowsPage = page(workflow);
 /** The answer for one deployment; calls that change one leave the timeline out. */
-export const deploymentAnswer: (value: unknown) => DeploymentAnswer | null = decoder(
-  v.object({
+export const deploymentAnswer = answer(
+  object<DeploymentAnswer>({
     deployment,
-    timeline: v.optional(v.array(entry), []),
-    timeline_more: v.optional(flag, false),
+    timeline: or(list(entry), []),
+    timeline_more: or(flag, false),
     event_id: count,
   }),
 );
 /** The answer for the counts. */
-export const countsAnswer: (value: unknown) => { counts: Counts; event_id: number } | null = decoder(
-  v.object({ counts, event_id: count }),
-);
+export const countsAnswer = answer(object({ counts, event_id: count }));
 
 /** The answer for one workflow. */
-export const workflowAnswer: (value: unknown) => { workflow: Workflow; event_id: number } | null = decoder(
-  v.object({ workflow, event_id: count }),
-);
-
-const tenant = v.object({ id: text, name: text }) satisfies Schema<Tenant>;
-const env = v.object({
-  id: text,
-  name: text,
-  tier: textOrNull,
-  position: v.nullish(number, 0),
-  counts: orNull(counts),
-}) satisfies Schema<Env>;
+export const workflowAnswer = answer(object({ workflow, event_id: count }));
 
 /** Who the browser is. */
-export const session: (value: unknown) => Session | null = decoder(
-  v.object({ mode: v.picklist(["open", "required"]), signed_in: flag, tenant: textOrNull, role: textOrNull }),
+export const session = answer(
+  object<Session>({
+    mode: word(["open", "required"]),
+    signed_in: flag,
+    tenant: textOrNull,
+    role: textOrNull,
+  }),
 );
 
 /** The list of tenants. */
-export const tenants: (value: unknown) => Page<Tenant> | null = decoder(pageOf(tenant));
+export const tenants = page(object<Tenant>({ id: text, name: text }));
 /** The list of a tenant's envs. */
-export const envs: (value: unknown) => Page<Env> | null = decoder(pageOf(env));
+export const envs = page(
+  object<Env>({
+    id: text,
+    name: text,
+    tier: textOrNull,
+    position: or(number, 0),
+    counts: or(counts, null),
+  }),
+);
 
-const problemSchema = v.object({
-  type: v.nullish(text, "about:blank"),
-  title: textOrNull,
-  status: v.nullish(number),
-  detail: textOrNull,
-  request_id: textOrNull,
-});
+const problemBody = answer(
+  object({
+    type: or(text, "about:blank"),
+    title: textOrNull,
+    status: or(number, null),
+    detail: textOrNull,
+    request_id: textOrNull,
+  }),
+);
 
 /** An error answer; what it lacks comes from `plain`. */
 export function problem(value: unknown, plain: Problem): Problem {
-  const result = v.safeParse(problemSchema, value);
-  if (!result.success) return plain;
-  const { type, title, detail, request_id } = result.output;
-  return { type, title: title ?? plain.title, status: plain.status, detail, request_id };
+  const body = problemBody(value);
+  return body ? { ...body, title: body.title ?? plain.title, status: plain.status } : plain;
 }

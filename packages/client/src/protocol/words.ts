@@ -47,6 +47,7 @@ const eventTypes = {
   "stream.end": true,
 } satisfies Record<EventType, true>;
 
+// @__NO_SIDE_EFFECTS__
 const words = <Word extends string>(set: Record<Word, true>): readonly Word[] => Object.keys(set) as Word[];
 
 /** Every status, in the order in which a deployment may pass through them. */
