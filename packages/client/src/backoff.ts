@@ -17,3 +17,12 @@ export function backoffMs(failures: number, requestedMs: number, random: number)
   if (requestedMs <= 0) return Math.round(wait);
   return Math.round(Math.max(wait, Math.min(requestedMs, REQUESTED_LIMIT_MS) + random * BASE_MS));
 }
+
+/** What `Retry-After` asks for, in milliseconds: seconds or a date. */
+export function retryAfterMs(headers: Headers, now: number): number | null {
+  const value = headers.get("Retry-After")?.trim();
+  if (!value) return null;
+  if (/^\d+$/.test(value)) return Number(value) * 1_000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? null : Math.max(0, date - now);
+}

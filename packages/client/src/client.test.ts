@@ -1,7 +1,7 @@
 // The whole client against a server in memory: streams, stores, reconnects. Time moves only by the test.
 
 import { describe, expect, test, vi } from "vitest";
-import type { ShipboardClient } from "./client";
+import type { LiveClient } from "./client";
 import { SILENCE_MS, STABLE_MS } from "./connection";
 import { createClient } from "./create";
 import { HIDDEN_GRACE_MS, LINGER_MS, NOTIFY_MS } from "./hub";
@@ -32,7 +32,7 @@ const board = deploymentsOf(TENANT, ENV);
 function start(options: { multiplex?: boolean } = {}): {
   world: World;
   server: StreamServer;
-  client: ShipboardClient;
+  client: LiveClient;
 } {
   const world = new World();
   const server = new StreamServer(world);

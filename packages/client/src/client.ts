@@ -1,11 +1,11 @@
 // The package's front: one client per page, which hands out a store for each scope and keeps streams open
-// only while somebody listens. What a store does inside is store.ts, what a stream does is connection.ts.
+// only while somebody listens. What no stream brings (older rows, filters, single reads) is added by history/.
 
-import type { Api, ProblemError } from "./api";
 import type { Clock } from "./clock";
 import type { Environment } from "./environment";
+import type { Hub } from "./hub";
 import type { Link } from "./link";
-import type { DeploymentsScope, DetailsScope, LogScope } from "./scope";
+import type { BoardScope, DetailsScope, LogScope } from "./scope";
 import type { AnyState, DeploymentsState, DetailsState, LogState } from "./state";
 import type { StreamCounters } from "./stream";
 import type { Carrier } from "./streams";
@@ -30,24 +30,12 @@ export interface ScopeStore<State extends AnyState> {
   subscribe(topic: Topic, listener: () => void): () => void;
 }
 
-/** How loading more rows goes. */
-export interface Paging {
-  readonly loading: boolean;
-  readonly error: ProblemError | null;
-}
-
-/** The live deployments of an env, with or without a filter. */
-export interface DeploymentsStore extends ScopeStore<DeploymentsState> {
-  paging(): Paging;
-  /** Loads the next page and joins it with what the stream says meanwhile. Never rejects: see `paging`. */
-  loadMore(): Promise<void>;
-}
-
-/** One client serves a whole page. */
-export interface ShipboardClient {
-  readonly api: Api;
+/** One client serves a whole page: everything that streams bring. */
+export interface LiveClient {
+  /** What its stores share, for entries that add other stores to them. */
+  readonly hub: Hub;
   readonly clock: Clock;
-  deployments(scope: DeploymentsScope): DeploymentsStore;
+  deployments(scope: BoardScope): ScopeStore<DeploymentsState>;
   details(scope: DetailsScope): ScopeStore<DetailsState>;
   log(scope: LogScope): ScopeStore<LogState>;
   /** Applies and tells everything that has come by now: for a person's action, which shall not wait. */

@@ -2,7 +2,6 @@
 // come is applied and told. It knows no scope's rules.
 
 import { isLoopback } from "./address";
-import type { Api } from "./api";
 import type { Clock } from "./clock";
 import type { Environment, PageSignal } from "./environment";
 import type { Carrier } from "./streams";
@@ -27,9 +26,9 @@ export interface Batched {
 /** The middle of a client. */
 export class Hub {
   readonly environment: Environment;
-  readonly api: Api;
   readonly clock: Clock;
   readonly streams: Carrier;
+  readonly baseUrl: string;
   readonly #loopback: boolean;
   readonly #dirty = new Set<Batched>();
   #queued = 0;
@@ -37,11 +36,11 @@ export class Hub {
   #hidden: (() => void) | null = null;
   readonly #stopPage: () => void;
 
-  constructor(environment: Environment, api: Api, clock: Clock, streams: Carrier, baseUrl: string) {
+  constructor(environment: Environment, clock: Clock, streams: Carrier, baseUrl: string) {
     this.environment = environment;
-    this.api = api;
     this.clock = clock;
     this.streams = streams;
+    this.baseUrl = baseUrl;
     this.#loopback = isLoopback(baseUrl);
     this.#stopPage = environment.onPage((signal) => this.#page(signal));
     if (environment.hidden()) this.#page({ is: "hidden" });

@@ -1,23 +1,17 @@
-// The root entry: everything but React and the tools for tests.
+// The root entry: what shows a scope live. Older rows, filtered views and single reads are in ./history, one
+// stream for all tabs in ./tabs, hooks in ./react, tools for tests in ./testing.
 
-export { type Api, type ListQuery, ProblemError } from "./api";
-export type {
-  ClientOptions,
-  DeploymentsStore,
-  Paging,
-  ScopeStore,
-  ShipboardClient,
-  Topic,
-} from "./client";
+export type { ClientOptions, LiveClient, ScopeStore, Topic } from "./client";
 export type { Clock } from "./clock";
 export { createClient } from "./create";
 export { browserEnvironment, type Environment, type PageSignal } from "./environment";
-export { type Filter, filterKey, isEmptyFilter, matches } from "./filter";
+export { type Filter, filterKey, isEmptyFilter } from "./filter";
 export type { Link, LinkStatus, PauseReason, StopReason } from "./link";
 export { compareDeployments, compareWorkflows } from "./order";
 export type * from "./protocol/types";
 export { ACTIVE_STATUSES, ENTRY_KINDS, isActive, KINDS, STANDINGS, STATUSES } from "./protocol/words";
 export {
+  type BoardScope,
   type DeploymentsScope,
   type DetailsScope,
   deploymentsOf,

@@ -13,6 +13,11 @@ export interface DeploymentsScope {
   readonly filter?: Filter;
 }
 
+/** The newest deployments of an env, as a stream alone can show them. */
+export interface BoardScope extends Omit<DeploymentsScope, "filter"> {
+  readonly filter?: never;
+}
+
 /** One deployment with its timeline. */
 export interface DetailsScope {
   readonly kind: "details";
@@ -40,8 +45,11 @@ export function scopeKey(scope: Scope): string {
 }
 
 /** The deployments scope of an env. */
-export const deploymentsOf = (tenant: string, env: string, filter?: Filter): DeploymentsScope =>
-  filter ? { kind: "deployments", tenant, env, filter } : { kind: "deployments", tenant, env };
+export function deploymentsOf(tenant: string, env: string): BoardScope;
+export function deploymentsOf(tenant: string, env: string, filter: Filter | undefined): DeploymentsScope;
+export function deploymentsOf(tenant: string, env: string, filter?: Filter): DeploymentsScope {
+  return filter ? { kind: "deployments", tenant, env, filter } : { kind: "deployments", tenant, env };
+}
 
 /** The details scope of a deployment. */
 export const detailsOf = (tenant: string, env: string, id: string): DetailsScope => ({

@@ -53,7 +53,9 @@ describe("SPEC.md", () => {
   });
 
   test("names limits that exist", () => {
-    const sources = readdirSync(here, { encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+    const sources = readdirSync(here, { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".ts"),
+    );
     const code = sources.map((name) => readFileSync(join(here, name), "utf8")).join("\n");
     const limits = [...spec.slice(spec.indexOf("## Limits")).matchAll(/`([A-Z_]+)`/g)].map(
       ([, name]) => name,

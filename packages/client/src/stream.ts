@@ -2,7 +2,7 @@
 // seen, and feeds what comes back into it. What the events mean is for whoever gets them.
 
 import { createParser } from "eventsource-parser";
-import { retryAfterMs } from "./api";
+import { retryAfterMs } from "./backoff";
 import {
   type ConnectionState,
   type Effect,

@@ -2,6 +2,7 @@
 
 import "~/shared/styles.css";
 import { createClient } from "@shipboard/client";
+import { withHistory } from "@shipboard/client/history";
 import { ShipboardProvider } from "@shipboard/client/react";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
@@ -11,7 +12,7 @@ import { StatusLine } from "~/shared/status-line";
 import { TipLayer } from "~/shared/tip";
 import { createAppRouter, preloadPages } from "./router";
 
-const client = createClient();
+const client = withHistory(createClient());
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: 1, refetchOnWindowFocus: false } },
 });

@@ -4,6 +4,7 @@
 import { act, cleanup, render, screen } from "@testing-library/react";
 import { afterEach, describe, expect, test } from "vitest";
 import { createClient } from "../create";
+import { withHistory } from "../history/history";
 import { deploymentsOf, detailsOf, logOf } from "../scope";
 import {
   countsOf,
@@ -105,7 +106,7 @@ afterEach(() => {
 function start() {
   const world = new World();
   const server = new StreamServer(world);
-  const client = createClient({ baseUrl: "https://ship.test", environment: world });
+  const client = withHistory(createClient({ baseUrl: "https://ship.test", environment: world }));
   return { world, server, client };
 }
 

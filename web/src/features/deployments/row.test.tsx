@@ -1,4 +1,5 @@
 import { createClient, deploymentsOf } from "@shipboard/client";
+import { withHistory } from "@shipboard/client/history";
 import { ShipboardProvider } from "@shipboard/client/react";
 import {
   deployment,
@@ -25,7 +26,7 @@ afterEach(cleanup);
 async function board() {
   const world = new World();
   const server = new StreamServer(world);
-  const client = createClient({ environment: world, multiplex: false });
+  const client = withHistory(createClient({ environment: world, multiplex: false }));
   const renders = new Map<string, number>();
   const count = (id: string) => renders.set(id, (renders.get(id) ?? 0) + 1);
   const rows = () =>

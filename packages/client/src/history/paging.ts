@@ -1,15 +1,14 @@
 // Loading more rows of a list, whatever keeps the list: asks for pages, has them joined, and asks again for
 // the ones that came too late. Where a page begins is told by time, so no cursor outlives a snapshot.
 
+import type { Accepts } from "../deployments";
+import type { Filter } from "../filter";
+import { PAGE_ROWS } from "../rules";
+import { type DeploymentsState, PAGED_ROWS_LIMIT } from "../state";
 import { type Api, ProblemError } from "./api";
-import type { Paging } from "./client";
-import type { Accepts } from "./deployments";
-import type { Filter } from "./filter";
+import type { Paging } from "./history";
 import { awaitPage, forgetPage, joinPage } from "./page";
-import { type DeploymentsState, PAGED_ROWS_LIMIT } from "./state";
 
-/** How many rows a page has. */
-export const PAGE_ROWS = 100;
 /** How often a page is asked for before giving up. */
 export const PAGE_ATTEMPTS = 5;
 

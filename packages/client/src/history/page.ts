@@ -1,10 +1,10 @@
 // "Load more": a page comes by another way than the stream, so what the stream said while it was under way
 // is kept and applied over it. Pure; asking for pages, and asking again, is for the store.
 
-import { type Accepts, DeploymentsDraft, withProgress } from "./deployments";
-import { compareDeployments } from "./order";
-import type { Deployment, Page } from "./protocol/types";
-import { type DeploymentsState, type Kept, PAGED_ROWS_LIMIT } from "./state";
+import { type Accepts, DeploymentsDraft, withProgress } from "../deployments";
+import { compareDeployments } from "../order";
+import type { Deployment, Page } from "../protocol/types";
+import { type DeploymentsState, type Kept, PAGED_ROWS_LIMIT } from "../state";
 
 /** From now on a page after the oldest loaded row is awaited. */
 export function awaitPage(state: DeploymentsState): DeploymentsState {

@@ -1,29 +1,22 @@
 // The two kinds of deployments lists: the env's own, which the stream fills, and a filtered view of it, whose
 // rows the server's history fills and the stream keeps up to date by the same predicate.
 
-import { ProblemError } from "./api";
-import type { DeploymentsStore, Paging } from "./client";
-import { type Filter, matches } from "./filter";
-import type { Hub } from "./hub";
-import { loadPage, PAGE_ATTEMPTS, PAGE_ROWS, type PagedList, restingPaging } from "./paging";
-import type { Deployment, Envelope, EventOf, Page } from "./protocol/types";
-import { markStale, reduceAll } from "./reduce";
-import type { DeploymentsScope } from "./scope";
-import { type DeploymentsState, emptyDeployments } from "./state";
-import { LiveState, type OnUse, type Said, type ScopeRules, StreamedScope } from "./store";
+import { type Filter, matches } from "../filter";
+import type { Hub } from "../hub";
+import type { Deployment, Envelope, EventOf, Page } from "../protocol/types";
+import { markStale, reduceAll } from "../reduce";
+import { deploymentsRules, rowsToAskFor } from "../rules";
+import type { DeploymentsScope } from "../scope";
+import { type DeploymentsState, emptyDeployments } from "../state";
+import { LiveState, type OnUse, type Said, StreamedScope } from "../store";
+import { type Api, ProblemError } from "./api";
+import type { DeploymentsStore, Paging } from "./history";
+import { loadPage, PAGE_ATTEMPTS, type PagedList, restingPaging } from "./paging";
 
-/** The most rows a snapshot or a first page is asked for. */
-export const FIRST_ROWS_LIMIT = 500;
 /** How many events are kept while a view's first page is awaited; more, and it is asked for again. */
 export const HELD_EVENTS_LIMIT = 5_000;
 /** How long to wait before a page that came too early is asked for again. */
 export const TOO_EARLY_MS = 250;
-
-/** So many rows as are loaded now, in whole pages, so that a reconnect does not shorten what a person reads. */
-function rowsToAskFor(state: DeploymentsState): number {
-  const pages = Math.ceil(state.deployment_ids.length / PAGE_ROWS);
-  return Math.min(FIRST_ROWS_LIMIT, Math.max(1, pages) * PAGE_ROWS);
-}
 
 /** Paging for a list: one page at a time. */
 class Pager {
@@ -54,18 +47,12 @@ export class DeploymentsList extends StreamedScope<DeploymentsState> implements 
   readonly #pager: Pager;
   #paging: Paging = restingPaging;
 
-  constructor(
-    key: string,
-    hub: Hub,
-    scope: DeploymentsScope,
-    rules: ScopeRules<DeploymentsState>,
-    onUse: OnUse,
-  ) {
-    super(key, hub, rules, onUse);
+  constructor(key: string, hub: Hub, api: Api, scope: DeploymentsScope, onUse: OnUse) {
+    super(key, hub, deploymentsRules(scope), onUse);
     const { tenant, env } = scope;
     this.#pager = new Pager(
       {
-        api: hub.api,
+        api,
         tenant,
         env,
         filter: {},
@@ -91,21 +78,9 @@ export class DeploymentsList extends StreamedScope<DeploymentsState> implements 
   }
 }
 
-/** How an env's deployments are carried and reduced. */
-export const deploymentsRules = (scope: DeploymentsScope, base: string): ScopeRules<DeploymentsState> => ({
-  tenant: scope.tenant,
-  env: scope.env,
-  path: scope.env,
-  empty: emptyDeployments,
-  url: (state) => {
-    const limit = Math.max(scope.limit ?? PAGE_ROWS, rowsToAskFor(state));
-    return limit === PAGE_ROWS ? `${base}/stream` : `${base}/stream?limit=${limit}`;
-  },
-  reduce: (state, events) => reduceAll(state, events),
-});
-
 /** A filtered view of an env's deployments. */
 export class FilteredList extends LiveState<DeploymentsState> implements DeploymentsStore {
+  readonly #api: Api;
   readonly #scope: DeploymentsScope;
   readonly #base: DeploymentsList;
   readonly #filter: Filter;
@@ -118,14 +93,15 @@ export class FilteredList extends LiveState<DeploymentsState> implements Deploym
   #request: AbortController | null = null;
   #stop: (() => void)[] = [];
 
-  constructor(key: string, hub: Hub, scope: DeploymentsScope, base: DeploymentsList, onUse: OnUse) {
+  constructor(key: string, hub: Hub, api: Api, scope: DeploymentsScope, base: DeploymentsList, onUse: OnUse) {
     super(key, hub, emptyDeployments, onUse);
+    this.#api = api;
     this.#scope = scope;
     this.#base = base;
     this.#filter = scope.filter ?? {};
     this.#pager = new Pager(
       {
-        api: hub.api,
+        api,
         tenant: scope.tenant,
         env: scope.env,
         filter: this.#filter,
@@ -218,7 +194,7 @@ export class FilteredList extends LiveState<DeploymentsState> implements Deploym
       for (let attempt = 1; attempt <= PAGE_ATTEMPTS; attempt++) {
         const { tenant, env } = this.#scope;
         const query = { filter: this.#filter, limit: rowsToAskFor(this.state) };
-        const page = await this.hub.api.deployments(tenant, env, query, request.signal);
+        const page = await this.#api.deployments(tenant, env, query, request.signal);
         if (this.#request !== request) return;
         if (page.event_id >= this.#base.held.snapshot_event_id) {
           this.#begin(page, request);

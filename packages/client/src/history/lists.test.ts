@@ -1,9 +1,9 @@
 // Loading more and filtered views, through the client: what REST answers and what the stream says meanwhile.
 
 import { describe, expect, test, vi } from "vitest";
-import { createClient } from "./create";
-import type { Deployment } from "./protocol/types";
-import { deploymentsOf } from "./scope";
+import { createClient } from "../create";
+import type { Deployment } from "../protocol/types";
+import { deploymentsOf } from "../scope";
 import {
   at,
   deployment,
@@ -19,7 +19,8 @@ import {
   TENANT,
   upsert,
   World,
-} from "./testing";
+} from "../testing";
+import { withHistory } from "./history";
 
 const noop = () => undefined;
 const ids = (...numbers: number[]) => numbers.map(idOf);
@@ -45,7 +46,7 @@ async function start() {
     calls.push({ query: url.searchParams, answer });
     return promise;
   });
-  const client = createClient({ baseUrl: "https://ship.test", environment: world });
+  const client = withHistory(createClient({ baseUrl: "https://ship.test", environment: world }));
   return { world, server, client, calls };
 }
 

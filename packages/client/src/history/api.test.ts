@@ -1,8 +1,9 @@
 // REST calls: addresses, answers and the one kind of error.
 
 import { describe, expect, test } from "vitest";
-import { createApi, ProblemError, retryAfterMs } from "./api";
-import { countsOf, deployment, ENV, json, problem, type Request, TENANT, World, workflow } from "./testing";
+import { retryAfterMs } from "../backoff";
+import { countsOf, deployment, ENV, json, problem, type Request, TENANT, World, workflow } from "../testing";
+import { createApi, ProblemError } from "./api";
 
 const one = deployment(1);
 

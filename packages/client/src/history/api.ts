@@ -1,9 +1,11 @@
 // The REST interface, for what is read once: history, one deployment, the choice of tenants and envs, and
 // signing in. No caching and no retrying here; answers are decoded like everything else that comes in.
 
-import type { Environment } from "./environment";
-import { type Filter, filterKey } from "./filter";
-import * as decode from "./protocol/decode";
+import { envPath } from "../address";
+import { retryAfterMs } from "../backoff";
+import type { Environment } from "../environment";
+import { type Filter, filterKey } from "../filter";
+import * as decode from "../protocol/decode";
 import type {
   Counts,
   Deployment,
@@ -14,7 +16,7 @@ import type {
   Session,
   Tenant,
   Workflow,
-} from "./protocol/types";
+} from "../protocol/types";
 
 /** An answer that is none: the server's problem, or that there was no usable answer at all. */
 export class ProblemError extends Error {
@@ -68,10 +70,6 @@ export interface Api {
   /** Ends the session. */
   signOut(signal?: AbortSignal): Promise<void>;
 }
-
-/** The path of an env below the base. */
-export const envPath = (tenant: string, env: string): string =>
-  `/api/v1/tenants/${encodeURIComponent(tenant)}/envs/${encodeURIComponent(env)}`;
 
 /** The API at this base address (empty: the page's own). */
 export function createApi(baseUrl: string, environment: Environment): Api {
@@ -136,15 +134,6 @@ export function createApi(baseUrl: string, environment: Environment): Api {
       await call("/api/v1/session", { method: "DELETE", ...(signal && { signal }) });
     },
   };
-}
-
-/** What `Retry-After` asks for, in milliseconds: seconds or a date. */
-export function retryAfterMs(headers: Headers, now: number): number | null {
-  const value = headers.get("Retry-After")?.trim();
-  if (!value) return null;
-  if (/^\d+$/.test(value)) return Number(value) * 1_000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? null : Math.max(0, date - now);
 }
 
 const unreached = (title: string): Problem => ({

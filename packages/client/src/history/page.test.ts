@@ -1,11 +1,11 @@
 // Joining pages: what the stream says while a page is under way is applied over it.
 
 import { describe, expect, test } from "vitest";
+import type { Deployment } from "../protocol/types";
+import { markStale, reduce, reduceAll } from "../reduce";
+import { type DeploymentsState, emptyDeployments, KEPT_LIMIT } from "../state";
+import { at, deployment, idOf, progress, remove, snapshot, upsert } from "../testing";
 import { awaitPage, forgetPage, joinPage } from "./page";
-import type { Deployment } from "./protocol/types";
-import { markStale, reduce, reduceAll } from "./reduce";
-import { type DeploymentsState, emptyDeployments, KEPT_LIMIT } from "./state";
-import { at, deployment, idOf, progress, remove, snapshot, upsert } from "./testing";
 
 const ids = (...numbers: number[]) => numbers.map(idOf);
 const loaded = (): DeploymentsState =>

@@ -1,0 +1,64 @@
+// How each kind of scope is carried and reduced: where its stream is, what it asks for, and which reducer
+// takes its messages. Pure; the store that follows these rules is store.ts.
+
+import { envPath } from "./address";
+import { reduceAllDetails } from "./details";
+import { reduceAllLog } from "./log";
+import { reduceAll } from "./reduce";
+import type { DeploymentsScope, DetailsScope, LogScope } from "./scope";
+import {
+  type DeploymentsState,
+  type DetailsState,
+  emptyDeployments,
+  emptyDetails,
+  emptyLog,
+  type LogState,
+} from "./state";
+import type { ScopeRules } from "./store";
+
+/** How many rows a page has, and a snapshot unless more are asked for. */
+export const PAGE_ROWS = 100;
+/** The most rows a snapshot or a first page is asked for. */
+export const FIRST_ROWS_LIMIT = 500;
+
+/** So many rows as are loaded now, in whole pages, so that a reconnect does not shorten what a person reads. */
+export function rowsToAskFor(state: DeploymentsState): number {
+  const pages = Math.ceil(state.deployment_ids.length / PAGE_ROWS);
+  return Math.min(FIRST_ROWS_LIMIT, Math.max(1, pages) * PAGE_ROWS);
+}
+
+/** The deployments of an env. */
+export const deploymentsRules = ({ tenant, env, limit }: DeploymentsScope): ScopeRules<DeploymentsState> => ({
+  tenant,
+  env,
+  path: env,
+  empty: emptyDeployments,
+  url: (state) => {
+    const rows = Math.max(limit ?? PAGE_ROWS, rowsToAskFor(state));
+    return `${envPath(tenant, env)}/stream${rows === PAGE_ROWS ? "" : `?limit=${rows}`}`;
+  },
+  reduce: reduceAll,
+});
+
+/** One deployment. */
+export const detailsRules = ({ tenant, env, id }: DetailsScope): ScopeRules<DetailsState> => ({
+  tenant,
+  env,
+  path: `${env}/d/${id}`,
+  empty: emptyDetails,
+  url: () => `${deploymentPath(tenant, env, id)}/stream`,
+  reduce: (state, events) => reduceAllDetails(state, events, id),
+});
+
+/** One log. */
+export const logRules = ({ tenant, env, id }: LogScope): ScopeRules<LogState> => ({
+  tenant,
+  env,
+  path: `${env}/d/${id}/log`,
+  empty: emptyLog,
+  url: ({ loaded, end }) => `${deploymentPath(tenant, env, id)}/logs/stream${loaded ? `?offset=${end}` : ""}`,
+  reduce: (state, events) => reduceAllLog(state, events, id),
+});
+
+const deploymentPath = (tenant: string, env: string, id: string): string =>
+  `${envPath(tenant, env)}/deployments/${encodeURIComponent(id)}`;
