@@ -1,7 +1,6 @@
 // The shell of one connection: does what connection.ts decides, over a fetch whose status and headers are
 // seen, and feeds what comes back into it. What the events mean is for whoever gets them.
 
-import { createParser } from "eventsource-parser";
 import { retryAfterMs } from "./backoff";
 import {
   type ConnectionState,
@@ -15,6 +14,7 @@ import {
 import type { Environment } from "./environment";
 import { decodeEnvelope } from "./protocol/decode";
 import type { Envelope } from "./protocol/types";
+import { createBlockReader } from "./sse";
 
 /** How many characters of one message are taken; a longer one is malformed. */
 export const MESSAGE_LIMIT = 16 * 1024 * 1024;
@@ -140,12 +140,11 @@ export class Stream {
       this.#counters.malformed += 1;
       this.input({ is: "lost" });
     };
-    const parser = createParser({
-      maxBufferSize: MESSAGE_LIMIT,
-      onEvent: (message) => current() && this.#message(message.data, malformed),
-      onId: (id) => current() && id !== "" && this.#listener.id(id),
-      onRetry: (ms) => current() && this.input({ is: "retry", ms }),
-      onError: (error) => error.type === "max-buffer-size-exceeded" && malformed(),
+    const feed = createBlockReader(MESSAGE_LIMIT, {
+      message: (data) => current() && this.#message(data, malformed),
+      id: (id) => current() && id !== "" && this.#listener.id(id),
+      retry: (ms) => current() && this.input({ is: "retry", ms }),
+      overflow: malformed,
     });
     const decoder = new TextDecoder();
     const reader = body.getReader();
@@ -153,7 +152,7 @@ export class Stream {
       const { done, value } = await reader.read();
       if (done || !current()) break;
       this.#lastByteAt = this.#environment.now();
-      parser.feed(decoder.decode(value, { stream: true }));
+      feed(decoder.decode(value, { stream: true }));
     }
     if (!current()) void reader.cancel().catch(() => undefined);
   }
