@@ -1,11 +1,12 @@
 // The whole client against a server in memory: streams, stores, reconnects. Time moves only by the test.
 
 import { describe, expect, test, vi } from "vitest";
-import type { LiveClient } from "./client";
+import type { ClientOptions, LiveClient } from "./client";
 import { SILENCE_MS, STABLE_MS } from "./connection";
 import { createClient } from "./create";
 import { HIDDEN_GRACE_MS, LINGER_MS, NOTIFY_MS } from "./hub";
 import { deploymentsOf, detailsOf, logOf } from "./scope";
+import { sharedStreams } from "./sharing";
 import {
   deployment,
   detailsSnapshot,
@@ -29,7 +30,7 @@ import {
 const noop = () => undefined;
 const board = deploymentsOf(TENANT, ENV);
 
-function start(options: { multiplex?: boolean } = {}): {
+function start(options: Pick<ClientOptions, "carrier"> = {}): {
   world: World;
   server: StreamServer;
   client: LiveClient;
@@ -40,8 +41,8 @@ function start(options: { multiplex?: boolean } = {}): {
   return { world, server, client };
 }
 
-async function live() {
-  const { world, server, client } = start();
+async function live(options: Pick<ClientOptions, "carrier"> = {}) {
+  const { world, server, client } = start(options);
   const store = client.deployments(board);
   store.subscribe("any", noop);
   await settle();
@@ -334,7 +335,7 @@ describe("several scopes", () => {
   const log = logOf(TENANT, ENV, idOf(1));
 
   test("S22 mounted together share one stream (F12)", async () => {
-    const { server, world, client } = start();
+    const { server, world, client } = start({ carrier: sharedStreams });
     const stores = [client.deployments(board), client.details(details), client.log(log)] as const;
     for (const store of stores) store.subscribe("any", noop);
     await settle();
@@ -358,7 +359,7 @@ describe("several scopes", () => {
   });
 
   test("S23 a scope that comes later leaves the others' stream alone", async () => {
-    const { server, world, client, store } = await live();
+    const { server, world, client, store } = await live({ carrier: sharedStreams });
     for (const later of [client.details(details), client.log(log)]) later.subscribe("any", noop);
     await settle();
     const [first, second] = server.streams;
@@ -371,7 +372,7 @@ describe("several scopes", () => {
   });
 
   test("S24 streams that become too many are joined, and an old one goes on until the new one delivers", async () => {
-    const { server, world, client, store } = await live();
+    const { server, world, client, store } = await live({ carrier: sharedStreams });
     const one = client.details(details);
     one.subscribe("any", noop);
     await settle();
@@ -397,7 +398,7 @@ describe("several scopes", () => {
   });
 
   test("S25 one that is refused does not take the others along", async () => {
-    const { server, world, client } = start();
+    const { server, world, client } = start({ carrier: sharedStreams });
     server.rule((request) => (/tenants\/acme\/stream|deployments/.test(request.url) ? problem(404) : null));
     const store = client.deployments(board);
     const other = client.details(details);
@@ -415,7 +416,7 @@ describe("several scopes", () => {
   });
 
   test("S26 without sharing each has its own stream", async () => {
-    const { server, client } = start({ multiplex: false });
+    const { server, client } = start();
     client.deployments(board).subscribe("any", noop);
     client.log(log).subscribe("any", noop);
     await settle();

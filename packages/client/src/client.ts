@@ -1,6 +1,7 @@
 // The package's front: one client per page, which hands out a store for each scope and keeps streams open
 // only while somebody listens. What no stream brings (older rows, filters, single reads) is added by history/.
 
+import type { MakeCarrier } from "./carrier";
 import type { Clock } from "./clock";
 import type { Environment } from "./environment";
 import type { Hub } from "./hub";
@@ -8,7 +9,6 @@ import type { Link } from "./link";
 import type { BoardScope, DetailsScope, LogScope } from "./scope";
 import type { AnyState, DeploymentsState, DetailsState, LogState } from "./state";
 import type { StreamCounters } from "./stream";
-import type { Carrier } from "./streams";
 
 /** What of a scope a listener wants to hear of. `row` and `workflow` take an id. */
 export type Topic =
@@ -53,8 +53,6 @@ export interface ClientOptions {
   /** Where the server is, without a slash at the end; empty is the page's own origin. */
   readonly baseUrl?: string;
   readonly environment?: Environment;
-  /** Whether scopes of one tenant share a stream; on unless set. */
-  readonly multiplex?: boolean;
-  /** Lets the browser's tabs share their streams: `acrossTabs(browserTabs())` of the entry `./tabs`. */
-  readonly share?: (own: Carrier) => Carrier;
+  /** What brings the stores their messages: a stream each, or what the entry `./sharing` has. */
+  readonly carrier?: MakeCarrier;
 }

@@ -9,17 +9,12 @@ import { scopeKey } from "./scope";
 import { shelf } from "./shelf";
 import type { DeploymentsState, DetailsState, LogState } from "./state";
 import { StreamedScope } from "./store";
-import { Streams } from "./streams";
+import { ownStreams } from "./streams";
 
 /** Makes the client of a page. */
 export function createClient(options: ClientOptions = {}): LiveClient {
-  const {
-    baseUrl = "",
-    environment = browserEnvironment(),
-    multiplex = true,
-    share = (own) => own,
-  } = options;
-  const streams = share(new Streams(environment, baseUrl, multiplex));
+  const { baseUrl = "", environment = browserEnvironment(), carrier = ownStreams } = options;
+  const streams = carrier(environment, baseUrl);
   const hub = new Hub(environment, createClock(environment), streams, baseUrl);
   const boards = shelf<StreamedScope<DeploymentsState>>();
   const details = shelf<StreamedScope<DetailsState>>();

@@ -2,9 +2,9 @@
 // come is applied and told. It knows no scope's rules.
 
 import { isLoopback } from "./address";
+import type { Carrier } from "./carrier";
 import type { Clock } from "./clock";
 import type { Environment, PageSignal } from "./environment";
-import type { Carrier } from "./streams";
 
 /** The longest that an event waits for a frame. */
 export const NOTIFY_MS = 100;

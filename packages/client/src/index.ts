@@ -1,6 +1,7 @@
-// The root entry: what shows a scope live. Older rows, filtered views and single reads are in ./history, one
-// stream for all tabs in ./tabs, hooks in ./react, tools for tests in ./testing.
+// The root entry: what shows a scope live. Older rows, filtered views and single reads are in ./history, streams
+// that scopes and tabs share in ./sharing, hooks in ./react, tools for tests in ./testing.
 
+export type { Carrier, MakeCarrier, Subscriber } from "./carrier";
 export type { ClientOptions, LiveClient, ScopeStore, Topic } from "./client";
 export type { Clock } from "./clock";
 export { createClient } from "./create";
@@ -23,4 +24,3 @@ export {
 } from "./scope";
 export type { AnyState, DeploymentsState, DetailsState, LogState } from "./state";
 export type { StreamCounters } from "./stream";
-export type { Carrier } from "./streams";

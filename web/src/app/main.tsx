@@ -4,6 +4,7 @@ import "~/shared/styles.css";
 import { createClient } from "@shipboard/client";
 import { withHistory } from "@shipboard/client/history";
 import { ShipboardProvider } from "@shipboard/client/react";
+import { sharedStreams } from "@shipboard/client/sharing";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
@@ -12,7 +13,7 @@ import { StatusLine } from "~/shared/status-line";
 import { TipLayer } from "~/shared/tip";
 import { createAppRouter, preloadPages } from "./router";
 
-const client = withHistory(createClient());
+const client = withHistory(createClient({ carrier: sharedStreams }));
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: 1, refetchOnWindowFocus: false } },
 });

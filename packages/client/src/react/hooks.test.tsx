@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { createClient } from "../create";
 import { withHistory } from "../history/history";
 import { deploymentsOf, detailsOf, logOf } from "../scope";
+import { sharedStreams } from "../sharing";
 import {
   countsOf,
   countsUpdate,
@@ -106,7 +107,9 @@ afterEach(() => {
 function start() {
   const world = new World();
   const server = new StreamServer(world);
-  const client = withHistory(createClient({ baseUrl: "https://ship.test", environment: world }));
+  const client = withHistory(
+    createClient({ baseUrl: "https://ship.test", environment: world, carrier: sharedStreams }),
+  );
   return { world, server, client };
 }
 

@@ -1,7 +1,7 @@
 // A browser with tabs, in memory: locks are given in the order they were asked for, messages arrive a turn
 // later and as copies. A tab that is killed says nothing; its locks just come free.
 
-import type { Browser } from "../tabs/browser";
+import type { Browser } from "../sharing/browser";
 
 interface Request {
   readonly tab: string;

@@ -26,7 +26,7 @@ afterEach(cleanup);
 async function board() {
   const world = new World();
   const server = new StreamServer(world);
-  const client = withHistory(createClient({ environment: world, multiplex: false }));
+  const client = withHistory(createClient({ environment: world }));
   const renders = new Map<string, number>();
   const count = (id: string) => renders.set(id, (renders.get(id) ?? 0) + 1);
   const rows = () =>

@@ -1,10 +1,12 @@
 // One tab's streams for all of a browser's tabs: the one that holds the leader's lock connects, also for what
 // the others want, and posts what comes. A follower's stores cannot tell the difference.
 
+import type { Carrier, MakeCarrier, Subscriber } from "../carrier";
 import type { LinkStatus, PauseReason } from "../link";
 import type { Envelope } from "../protocol/types";
-import type { Carrier, Subscriber } from "../streams";
+
 import type { Browser, Channel } from "./browser";
+import { sharedStreams } from "./streams";
 
 /** The version of what tabs say to each other; tabs of another version keep to themselves. */
 const VERSION = "shipboard tabs 1";
@@ -295,8 +297,10 @@ class TabCarrier implements Carrier {
   }
 }
 
-/** Makes tabs share: for `createClient({ share: acrossTabs(browserTabs()) })`. Without a browser each is alone. */
+/** For `createClient({ carrier: acrossTabs(browserTabs()) })`. Without a browser each tab is alone. */
 export const acrossTabs =
-  (browser: Browser | null) =>
-  (own: Carrier): Carrier =>
-    browser ? new TabCarrier(own, browser) : own;
+  (browser: Browser | null): MakeCarrier =>
+  (environment, baseUrl) => {
+    const own = sharedStreams(environment, baseUrl);
+    return browser ? new TabCarrier(own, browser) : own;
+  };

@@ -30,7 +30,11 @@ function browser() {
   const tabs = new TestTabs();
   const open = async () => {
     const own = tabs.open();
-    const client = createClient({ baseUrl: "https://ship.test", environment: world, share: acrossTabs(own) });
+    const client = createClient({
+      baseUrl: "https://ship.test",
+      environment: world,
+      carrier: acrossTabs(own),
+    });
     const store = client.deployments(board);
     store.subscribe("any", noop);
     await settle();
@@ -160,7 +164,7 @@ describe("tabs", () => {
 test("T8 without what tabs need, each is alone", async () => {
   const world = new World();
   const server = new StreamServer(world);
-  const client = createClient({ environment: world, share: acrossTabs(null) });
+  const client = createClient({ environment: world, carrier: acrossTabs(null) });
   client.deployments(board).subscribe("any", noop);
   await settle();
   expect(server.open).toHaveLength(1);
