@@ -1,12 +1,13 @@
 // The whole client against a server in memory: streams, stores, reconnects. Time moves only by the test.
 
 import { describe, expect, test, vi } from "vitest";
-import type { ClientOptions, LiveClient } from "./client";
+import { createClient, type ShipboardClient } from "./app";
+import type { ClientOptions } from "./client";
 import { SILENCE_MS, STABLE_MS } from "./connection";
-import { createClient } from "./create";
 import { HIDDEN_GRACE_MS, LINGER_MS, NOTIFY_MS } from "./hub";
 import { deploymentsOf, detailsOf, logOf } from "./scope";
 import { sharedStreams } from "./sharing";
+import { ownStreams } from "./streams";
 import {
   deployment,
   detailsSnapshot,
@@ -33,11 +34,16 @@ const board = deploymentsOf(TENANT, ENV);
 function start(options: Pick<ClientOptions, "carrier"> = {}): {
   world: World;
   server: StreamServer;
-  client: LiveClient;
+  client: ShipboardClient;
 } {
   const world = new World();
   const server = new StreamServer(world);
-  const client = createClient({ baseUrl: "https://ship.test", environment: world, ...options });
+  const client = createClient({
+    baseUrl: "https://ship.test",
+    environment: world,
+    carrier: ownStreams,
+    ...options,
+  });
   return { world, server, client };
 }
 

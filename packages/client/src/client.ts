@@ -1,13 +1,13 @@
 // The package's front: one client per page, which hands out a store for each scope and keeps streams open
-// only while somebody listens. What no stream brings (older rows, filters, single reads) is added by history/.
+// only while somebody listens. Here it shows boards; what an app needs beside them is added in app/.
 
 import type { MakeCarrier } from "./carrier";
 import type { Clock } from "./clock";
 import type { Environment } from "./environment";
 import type { Hub } from "./hub";
 import type { Link } from "./link";
-import type { BoardScope, DetailsScope, LogScope } from "./scope";
-import type { AnyState, DeploymentsState, DetailsState, LogState } from "./state";
+import type { BoardScope } from "./scope";
+import type { AnyState, DeploymentsState } from "./state";
 import type { StreamCounters } from "./stream";
 
 /** What of a scope a listener wants to hear of. `row` and `workflow` take an id. */
@@ -30,14 +30,12 @@ export interface ScopeStore<State extends AnyState> {
   subscribe(topic: Topic, listener: () => void): () => void;
 }
 
-/** One client serves a whole page: everything that streams bring. */
+/** One client serves a whole page, be it one board or many. */
 export interface LiveClient {
-  /** What its stores share, for entries that add other stores to them. */
+  /** What its stores share, for what adds other stores to them. */
   readonly hub: Hub;
   readonly clock: Clock;
   deployments(scope: BoardScope): ScopeStore<DeploymentsState>;
-  details(scope: DetailsScope): ScopeStore<DetailsState>;
-  log(scope: LogScope): ScopeStore<LogState>;
   /** Applies and tells everything that has come by now: for a person's action, which shall not wait. */
   flush(): void;
   /** A person asks again: streams that stopped or wait connect at once. */

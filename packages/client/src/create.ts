@@ -1,13 +1,13 @@
-// Puts a client together: what its stores share, and a shelf for each kind of scope.
+// Puts the client of a board together: what stores share, and a shelf for them. An app's is app/client.ts.
 
 import type { ClientOptions, LiveClient } from "./client";
 import { createClock } from "./clock";
 import { browserEnvironment } from "./environment";
 import { Hub } from "./hub";
-import { deploymentsRules, detailsRules, logRules } from "./rules";
+import { deploymentsRules } from "./rules";
 import { scopeKey } from "./scope";
 import { shelf } from "./shelf";
-import type { DeploymentsState, DetailsState, LogState } from "./state";
+import type { DeploymentsState } from "./state";
 import { StreamedScope } from "./store";
 import { ownStreams } from "./streams";
 
@@ -17,8 +17,6 @@ export function createClient(options: ClientOptions = {}): LiveClient {
   const streams = carrier(environment, baseUrl);
   const hub = new Hub(environment, createClock(environment), streams, baseUrl);
   const boards = shelf<StreamedScope<DeploymentsState>>();
-  const details = shelf<StreamedScope<DetailsState>>();
-  const logs = shelf<StreamedScope<LogState>>();
 
   return {
     hub,
@@ -26,14 +24,6 @@ export function createClient(options: ClientOptions = {}): LiveClient {
     deployments(scope) {
       const key = scopeKey(scope);
       return boards.get(key, (onUse) => new StreamedScope(key, hub, deploymentsRules(scope), onUse));
-    },
-    details(scope) {
-      const key = scopeKey(scope);
-      return details.get(key, (onUse) => new StreamedScope(key, hub, detailsRules(scope), onUse));
-    },
-    log(scope) {
-      const key = scopeKey(scope);
-      return logs.get(key, (onUse) => new StreamedScope(key, hub, logRules(scope), onUse));
     },
     flush: () => hub.flush(),
     retry: () => hub.streams.again(),

@@ -1,5 +1,5 @@
-// The root entry: what shows a scope live. Older rows, filtered views and single reads are in ./history, streams
-// that scopes and tabs share in ./sharing, hooks in ./react, tools for tests in ./testing.
+// The root entry: what shows an env's board live. Details, logs, older rows, filtered views and single reads are
+// in ./app, streams that scopes or tabs share in ./sharing, hooks in ./react, tools for tests in ./testing.
 
 export type { Carrier, MakeCarrier, Subscriber } from "./carrier";
 export type { ClientOptions, LiveClient, ScopeStore, Topic } from "./client";

@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { awaitPage, joinPage } from "./history/page";
+import { awaitPage, joinPage } from "./app/page";
 import type { Envelope } from "./protocol/types";
 import { STATUSES } from "./protocol/words";
 import { markStale, reduce, reduceAll } from "./reduce";

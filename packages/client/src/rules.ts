@@ -1,19 +1,10 @@
-// How each kind of scope is carried and reduced: where its stream is, what it asks for, and which reducer
-// takes its messages. Pure; the store that follows these rules is store.ts.
+// How the deployments of an env are carried and reduced: where the stream is, how much it asks for, and which
+// reducer takes its messages. Pure; the store that follows such rules is store.ts.
 
 import { envPath } from "./address";
-import { reduceAllDetails } from "./details";
-import { reduceAllLog } from "./log";
 import { reduceAll } from "./reduce";
-import type { DeploymentsScope, DetailsScope, LogScope } from "./scope";
-import {
-  type DeploymentsState,
-  type DetailsState,
-  emptyDeployments,
-  emptyDetails,
-  emptyLog,
-  type LogState,
-} from "./state";
+import type { DeploymentsScope } from "./scope";
+import { type DeploymentsState, emptyDeployments } from "./state";
 import type { ScopeRules } from "./store";
 
 /** How many rows a page has, and a snapshot unless more are asked for. */
@@ -39,26 +30,3 @@ export const deploymentsRules = ({ tenant, env, limit }: DeploymentsScope): Scop
   },
   reduce: reduceAll,
 });
-
-/** One deployment. */
-export const detailsRules = ({ tenant, env, id }: DetailsScope): ScopeRules<DetailsState> => ({
-  tenant,
-  env,
-  path: `${env}/d/${id}`,
-  empty: emptyDetails,
-  url: () => `${deploymentPath(tenant, env, id)}/stream`,
-  reduce: (state, events) => reduceAllDetails(state, events, id),
-});
-
-/** One log. */
-export const logRules = ({ tenant, env, id }: LogScope): ScopeRules<LogState> => ({
-  tenant,
-  env,
-  path: `${env}/d/${id}/log`,
-  empty: emptyLog,
-  url: ({ loaded, end }) => `${deploymentPath(tenant, env, id)}/logs/stream${loaded ? `?offset=${end}` : ""}`,
-  reduce: (state, events) => reduceAllLog(state, events, id),
-});
-
-const deploymentPath = (tenant: string, env: string, id: string): string =>
-  `${envPath(tenant, env)}/deployments/${encodeURIComponent(id)}`;

@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { awaitPage, joinPage } from "./history/page";
+import { awaitPage, joinPage } from "./app/page";
 import { decodeEnvelope, deploymentsPage } from "./protocol/decode";
 import { markStale, reduce } from "./reduce";
 import { type DeploymentsState, emptyDeployments } from "./state";

@@ -1,10 +1,8 @@
 // The beginning: one client, one cache for what is read once, one router. The client lives as long as the page.
 
 import "~/shared/styles.css";
-import { createClient } from "@shipboard/client";
-import { withHistory } from "@shipboard/client/history";
+import { createClient } from "@shipboard/client/app";
 import { ShipboardProvider } from "@shipboard/client/react";
-import { sharedStreams } from "@shipboard/client/sharing";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
@@ -13,7 +11,7 @@ import { StatusLine } from "~/shared/status-line";
 import { TipLayer } from "~/shared/tip";
 import { createAppRouter, preloadPages } from "./router";
 
-const client = withHistory(createClient({ carrier: sharedStreams }));
+const client = createClient();
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: 1, refetchOnWindowFocus: false } },
 });

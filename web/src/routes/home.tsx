@@ -1,7 +1,7 @@
 // /: leads to the board that was looked at last, or lets one be chosen (`?choose=1` always does).
 
 import type { Env, Tenant } from "@shipboard/client";
-import { ProblemError } from "@shipboard/client/history";
+import { ProblemError } from "@shipboard/client/app";
 import { getRouteApi, Navigate } from "@tanstack/react-router";
 import { type ReactNode, useEffect } from "react";
 import { ShipMark } from "~/shared/brand";

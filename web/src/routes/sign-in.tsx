@@ -1,6 +1,6 @@
 // /sign-in: exchanges a token for a session cookie. The token goes into a request's body once and is kept nowhere.
 
-import { ProblemError } from "@shipboard/client/history";
+import { ProblemError } from "@shipboard/client/app";
 import { useClient } from "@shipboard/client/react";
 import { getRouteApi } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useState } from "react";

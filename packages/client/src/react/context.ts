@@ -2,7 +2,7 @@
 // its state: a value that ticks here would render every row at every event.
 
 import { createContext, createElement, type ReactNode, useContext } from "react";
-import type { ShipboardClient } from "../history/history";
+import type { ShipboardClient } from "../app/client";
 
 const ClientContext = createContext<ShipboardClient | null>(null);
 

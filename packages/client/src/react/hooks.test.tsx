@@ -3,10 +3,8 @@
 
 import { act, cleanup, render, screen } from "@testing-library/react";
 import { afterEach, describe, expect, test } from "vitest";
-import { createClient } from "../create";
-import { withHistory } from "../history/history";
+import { createClient } from "../app";
 import { deploymentsOf, detailsOf, logOf } from "../scope";
-import { sharedStreams } from "../sharing";
 import {
   countsOf,
   countsUpdate,
@@ -107,9 +105,7 @@ afterEach(() => {
 function start() {
   const world = new World();
   const server = new StreamServer(world);
-  const client = withHistory(
-    createClient({ baseUrl: "https://ship.test", environment: world, carrier: sharedStreams }),
-  );
+  const client = createClient({ baseUrl: "https://ship.test", environment: world });
   return { world, server, client };
 }
 

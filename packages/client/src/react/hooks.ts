@@ -3,8 +3,8 @@
 // the same scope, so a scope may be a new object at every render. Nothing here fetches or reduces.
 
 import { useCallback, useMemo, useState, useSyncExternalStore } from "react";
+import type { DeploymentsStore, Paging } from "../app/client";
 import type { ScopeStore, Topic } from "../client";
-import type { DeploymentsStore, Paging } from "../history/history";
 import type { Link } from "../link";
 import { type HeldOrder, holdOrder } from "../order";
 import type { Counts, Deployment, Workflow } from "../protocol/types";

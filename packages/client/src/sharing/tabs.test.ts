@@ -1,7 +1,7 @@
 // Tabs: one stream for a browser (F12), whoever comes and goes.
 
 import { describe, expect, test } from "vitest";
-import { createClient } from "../create";
+import { createClient } from "../app";
 import { HIDDEN_GRACE_MS } from "../hub";
 import { deploymentsOf, logOf } from "../scope";
 import {

@@ -1,5 +1,5 @@
-import { createClient, deploymentsOf } from "@shipboard/client";
-import { withHistory } from "@shipboard/client/history";
+import { deploymentsOf } from "@shipboard/client";
+import { createClient } from "@shipboard/client/app";
 import { ShipboardProvider } from "@shipboard/client/react";
 import {
   deployment,
@@ -26,7 +26,7 @@ afterEach(cleanup);
 async function board() {
   const world = new World();
   const server = new StreamServer(world);
-  const client = withHistory(createClient({ environment: world }));
+  const client = createClient({ environment: world });
   const renders = new Map<string, number>();
   const count = (id: string) => renders.set(id, (renders.get(id) ?? 0) + 1);
   const rows = () =>

@@ -1,7 +1,6 @@
 // Loading more and filtered views, through the client: what REST answers and what the stream says meanwhile.
 
 import { describe, expect, test, vi } from "vitest";
-import { createClient } from "../create";
 import type { Deployment } from "../protocol/types";
 import { deploymentsOf } from "../scope";
 import {
@@ -20,7 +19,7 @@ import {
   upsert,
   World,
 } from "../testing";
-import { withHistory } from "./history";
+import { createClient } from "./client";
 
 const noop = () => undefined;
 const ids = (...numbers: number[]) => numbers.map(idOf);
@@ -46,7 +45,7 @@ async function start() {
     calls.push({ query: url.searchParams, answer });
     return promise;
   });
-  const client = withHistory(createClient({ baseUrl: "https://ship.test", environment: world }));
+  const client = createClient({ baseUrl: "https://ship.test", environment: world });
   return { world, server, client, calls };
 }
 

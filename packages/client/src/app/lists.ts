@@ -10,7 +10,7 @@ import type { DeploymentsScope } from "../scope";
 import { type DeploymentsState, emptyDeployments } from "../state";
 import { LiveState, type OnUse, type Said, StreamedScope } from "../store";
 import { type Api, ProblemError } from "./api";
-import type { DeploymentsStore, Paging } from "./history";
+import type { DeploymentsStore, Paging } from "./client";
 import { loadPage, PAGE_ATTEMPTS, type PagedList, restingPaging } from "./paging";
 
 /** How many events are kept while a view's first page is awaited; more, and it is asked for again. */

@@ -6,7 +6,7 @@ import type { Filter } from "../filter";
 import { PAGE_ROWS } from "../rules";
 import { type DeploymentsState, PAGED_ROWS_LIMIT } from "../state";
 import { type Api, ProblemError } from "./api";
-import type { Paging } from "./history";
+import type { Paging } from "./client";
 import { awaitPage, forgetPage, joinPage } from "./page";
 
 /** How often a page is asked for before giving up. */
