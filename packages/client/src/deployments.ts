@@ -1,17 +1,10 @@
 // What an event does to the deployments scope. A draft takes any number of events and gives one state, so a
-// batch costs one copy. Pages that are awaited are joined in page.ts; filters come in as a predicate.
+// batch costs one copy. What is kept for pages that are awaited is in app/page.ts; filters come in as a predicate.
 
 import { keep } from "./equal";
 import { compareDeployments, compareWorkflows, keepIds, RowList } from "./order";
 import type { Deployment, DeploymentProgress, Envelope, EventOf, Workflow } from "./protocol/types";
-import {
-  type AwaitedPage,
-  type DeploymentsState,
-  KEPT_LIMIT,
-  type Kept,
-  ROWS_LIMIT,
-  WORKFLOWS_LIMIT,
-} from "./state";
+import { type DeploymentsState, ROWS_LIMIT, WORKFLOWS_LIMIT } from "./state";
 
 /** Whether a row belongs to the list at all; a list without a filter accepts every row. */
 export type Accepts = (row: Deployment) => boolean;
@@ -31,7 +24,6 @@ export class DeploymentsDraft {
   readonly deployments: RowList<Deployment>;
   readonly #workflows: RowList<Workflow>;
   #next: DeploymentsState;
-  #kept: Map<string, Kept> | null = null;
 
   constructor(state: DeploymentsState, accepts: Accepts = everything) {
     this.#base = state;
@@ -65,27 +57,19 @@ export class DeploymentsDraft {
     }
   }
 
-  /** Applies one message; one that this scope does not concern, or that is old, changes nothing. */
-  apply(event: Envelope): void {
-    if (event.type === "snapshot") {
-      this.#snapshot(event);
-      return;
-    }
+  /** Applies one message, and tells whether it did: one that is old or concerns others changes nothing. */
+  apply(event: Envelope): boolean {
+    if (event.type === "snapshot") return this.#snapshot(event);
     // Before its first snapshot a connection has told nothing that later events could build on.
-    if (this.#next.stale || event.event_id <= this.#next.event_id) return;
+    if (this.#next.stale || event.event_id <= this.#next.event_id) return false;
     switch (event.type) {
-      case "deployment.upsert": {
-        const row = event.payload.deployment;
-        this.#keep(row.id, { is: "row", event_id: row.event_id, row });
-        this.upsert(row);
+      case "deployment.upsert":
+        this.upsert(event.payload.deployment);
         break;
-      }
       case "deployment.progress":
-        this.#keep(event.payload.id, { is: "progress", event_id: event.event_id, progress: event.payload });
         this.progress(event.event_id, event.payload);
         break;
       case "deployment.delete":
-        this.#keep(event.payload.id, { is: "gone", event_id: event.event_id });
         this.deployments.drop(event.payload.id);
         break;
       case "workflow.upsert":
@@ -96,9 +80,10 @@ export class DeploymentsDraft {
         break;
       default:
         // Logs and ends are numbered by others' rules: they move nothing here, the event id neither.
-        return;
+        return false;
     }
     this.set({ event_id: event.event_id });
+    return true;
   }
 
   /** Puts a row where it belongs, if it is newer than the one held and inside what is loaded. */
@@ -129,9 +114,7 @@ export class DeploymentsDraft {
     const workflows = this.#workflows.rows;
     const workflow_ids = keepIds(base.workflow_ids, this.#workflows.ids);
     const ordered = deployment_ids !== base.deployment_ids || workflow_ids !== base.workflow_ids;
-    const changed = ordered || deployments !== base.deployments || workflows !== base.workflows || this.#kept;
-    if (!changed) return this.#next;
-    const awaited = this.#next.awaited;
+    if (!ordered && deployments === base.deployments && workflows === base.workflows) return this.#next;
     return {
       ...this.#next,
       deployments,
@@ -139,23 +122,16 @@ export class DeploymentsDraft {
       workflows,
       workflow_ids,
       orderRevision: base.orderRevision + (ordered ? 1 : 0),
-      awaited: awaited && this.#kept ? { ...awaited, kept: this.#kept } : awaited,
     };
   }
 
-  #snapshot(event: EventOf<"snapshot">): void {
+  #snapshot(event: EventOf<"snapshot">): boolean {
     const snapshot = event.payload;
-    if (snapshot.scope !== "deployments") return;
+    if (snapshot.scope !== "deployments") return false;
     const sameEpoch = snapshot.epoch === this.#next.epoch;
-    if (!this.#next.stale && sameEpoch && event.event_id < this.#next.event_id) return;
+    if (!this.#next.stale && sameEpoch && event.event_id < this.#next.event_id) return false;
     this.deployments.replace(snapshot.deployments);
     this.#workflows.replace(snapshot.workflows);
-    const { awaited } = this.#next;
-    const last = this.deployments.lastBut(null);
-    // With fewer rows than before there would be a hole between them and the awaited page.
-    const after = awaited?.after;
-    const short = snapshot.has_more && after && (!last || compareDeployments(last, after) < 0);
-    if (awaited) this.#restart(awaited, !sameEpoch || short === true);
     const next: DeploymentsState = {
       ...this.#next,
       loaded: true,
@@ -172,13 +148,7 @@ export class DeploymentsDraft {
     ) {
       this.#next = next;
     }
-  }
-
-  /** What a snapshot holds need not be kept beside it; ids of another epoch cannot be compared at all. */
-  #restart(awaited: AwaitedPage, unfit: boolean): void {
-    this.#kept = null;
-    if (awaited.kept.size === 0 && !unfit) return;
-    this.set({ awaited: { ...awaited, kept: new Map(), void: awaited.void || unfit } });
+    return true;
   }
 
   #workflow(row: Workflow): void {
@@ -188,23 +158,4 @@ export class DeploymentsDraft {
     else this.#workflows.admit(row, this.#next.workflows_more);
     if (!held && this.#workflows.trim(WORKFLOWS_LIMIT)) this.set({ workflows_more: true });
   }
-
-  #keep(id: string, fresh: Kept): void {
-    const awaited = this.#next.awaited;
-    if (!awaited || awaited.void) return;
-    this.#kept ??= new Map(awaited.kept);
-    const old = this.#kept.get(id);
-    this.#kept.set(id, old ? later(old, fresh) : fresh);
-    if (this.#kept.size <= KEPT_LIMIT) return;
-    this.#kept = null;
-    this.set({ awaited: { ...awaited, kept: new Map(), void: true } });
-  }
-}
-
-/** What is known of a row after two messages about it. */
-function later(old: Kept, fresh: Kept): Kept {
-  if (fresh.is !== "progress" || old.is === "progress") return fresh;
-  if (old.is === "gone") return old;
-  const row = withProgress(old.row, fresh.event_id, fresh.progress);
-  return { is: "row", event_id: row.event_id, row };
 }

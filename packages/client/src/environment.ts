@@ -52,21 +52,16 @@ export function browserEnvironment(): Environment {
     online: () => typeof navigator === "undefined" || navigator.onLine !== false,
     onPage: (listener) => {
       if (!page || !view) return noop;
-      const visibility = () =>
-        listener(page.visibilityState === "hidden" ? { is: "hidden" } : { is: "wake", why: "visible" });
-      const online = () => listener({ is: "wake", why: "online" });
-      const offline = () => listener({ is: "offline" });
-      const pageshow = () => listener({ is: "wake", why: "pageshow" });
-      page.addEventListener("visibilitychange", visibility);
-      view.addEventListener("online", online);
-      view.addEventListener("offline", offline);
-      view.addEventListener("pageshow", pageshow);
-      return () => {
-        page.removeEventListener("visibilitychange", visibility);
-        view.removeEventListener("online", online);
-        view.removeEventListener("offline", offline);
-        view.removeEventListener("pageshow", pageshow);
-      };
+      const stop = new AbortController();
+      const on = (target: EventTarget, type: string, told: () => PageSignal) =>
+        target.addEventListener(type, () => listener(told()), { signal: stop.signal });
+      on(page, "visibilitychange", () =>
+        page.visibilityState === "hidden" ? { is: "hidden" } : { is: "wake", why: "visible" },
+      );
+      on(view, "online", () => ({ is: "wake", why: "online" }));
+      on(view, "offline", () => ({ is: "offline" }));
+      on(view, "pageshow", () => ({ is: "wake", why: "pageshow" }));
+      return () => stop.abort();
     },
   };
 }

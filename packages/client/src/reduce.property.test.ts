@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { awaitPage, joinPage } from "./app/page";
+import { awaitPage, joinPage, reducePaged } from "./app/page";
 import type { Envelope } from "./protocol/types";
 import { STATUSES } from "./protocol/words";
 import { markStale, reduce, reduceAll } from "./reduce";
@@ -132,7 +132,9 @@ test("I3 what is loaded is a contiguous prefix of the truth, whatever pages and 
         // The page is read some time after it was asked for, and comes some time after it was read.
         if (step?.read && state.awaited && !page) page = model.page(state.awaited.after, 3);
         const events = model.act(one);
-        state = step?.reconnect ? reduce(markStale(state), model.snapshot(limit)) : reduceAll(state, events);
+        state = step?.reconnect
+          ? reducePaged(markStale(state), [model.snapshot(limit)])
+          : reducePaged(state, events);
         if (step?.join && page) {
           head = Math.max(head, page.event_id);
           state = joinPage(state, page).state;

@@ -1,7 +1,7 @@
 // A stream for each scope: what a page with one scope needs. Scopes that share a stream are in sharing/.
 
 import { type Carrier, Cursors, type MakeCarrier, type Subscriber } from "./carrier";
-import { linkStatusOf } from "./connection";
+import { type Input, linkStatusOf } from "./connection";
 import type { Environment } from "./environment";
 import type { PauseReason } from "./link";
 import { Stream, type StreamCounters } from "./stream";
@@ -54,30 +54,35 @@ class OwnStreams implements Carrier {
   }
 
   again(): void {
-    for (const stream of this.#streams.values()) {
-      if (stream.state.phase !== "live") stream.input({ is: "again" });
-    }
+    this.#tell((stream) => stream.state.phase !== "live" && { is: "again" });
   }
 
   pause(reason: PauseReason): void {
     this.#pauses.add(reason);
-    for (const stream of this.#streams.values()) stream.input({ is: "pause", reason });
+    this.#tell(() => ({ is: "pause", reason }));
   }
 
   resume(reason: PauseReason): void {
     this.#pauses.delete(reason);
-    for (const stream of this.#streams.values()) stream.input({ is: "resume", reason });
+    this.#tell(() => ({ is: "resume", reason }));
   }
 
   wake(): void {
-    for (const stream of this.#streams.values()) stream.input({ is: "wake", silentMs: stream.silentMs() });
+    this.#tell((stream) => ({ is: "wake", silentMs: stream.silentMs() }));
   }
 
   suspect(): void {
-    for (const stream of this.#streams.values()) stream.input({ is: "lost" });
+    this.#tell(() => ({ is: "lost" }));
   }
 
   close(): void {
     for (const subscriber of [...this.#streams.keys()]) this.unwant(subscriber);
+  }
+
+  #tell(input: (stream: Stream) => Input | false): void {
+    for (const stream of this.#streams.values()) {
+      const told = input(stream);
+      if (told) stream.input(told);
+    }
   }
 }

@@ -4,9 +4,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { awaitPage, joinPage } from "./app/page";
+import { awaitPage, joinPage, reducePaged } from "./app/page";
 import { decodeEnvelope, deploymentsPage } from "./protocol/decode";
-import { markStale, reduce } from "./reduce";
+import { markStale } from "./reduce";
 import { type DeploymentsState, emptyDeployments } from "./state";
 
 const folder = join(import.meta.dirname, "../vectors");
@@ -46,7 +46,7 @@ function play(state: DeploymentsState, step: Step): DeploymentsState {
   }
   const decoded = decodeEnvelope(JSON.stringify(step.event));
   if (decoded.is === "malformed") throw new Error(`the vector's event is malformed: ${decoded.why}`);
-  return decoded.is === "event" ? reduce(state, decoded.event) : state;
+  return decoded.is === "event" ? reducePaged(state, [decoded.event]) : state;
 }
 
 /** Object.fromEntries, of a state's map. */

@@ -4,13 +4,14 @@
 import { type Filter, matches } from "../filter";
 import type { Hub } from "../hub";
 import type { Deployment, Envelope, EventOf, Page } from "../protocol/types";
-import { markStale, reduceAll } from "../reduce";
+import { markStale } from "../reduce";
 import { deploymentsRules, rowsToAskFor } from "../rules";
 import type { DeploymentsScope } from "../scope";
 import { type DeploymentsState, emptyDeployments } from "../state";
 import { LiveState, type OnUse, type Said, StreamedScope } from "../store";
 import { type Api, ProblemError } from "./api";
 import type { DeploymentsStore, Paging } from "./client";
+import { reducePaged } from "./page";
 import { loadPage, PAGE_ATTEMPTS, type PagedList, restingPaging } from "./paging";
 
 /** How many events are kept while a view's first page is awaited; more, and it is asked for again. */
@@ -48,7 +49,7 @@ export class DeploymentsList extends StreamedScope<DeploymentsState> implements 
   #paging: Paging = restingPaging;
 
   constructor(key: string, hub: Hub, api: Api, scope: DeploymentsScope, onUse: OnUse) {
-    super(key, hub, deploymentsRules(scope), onUse);
+    super(key, hub, { ...deploymentsRules(scope), reduce: reducePaged }, onUse);
     const { tenant, env } = scope;
     this.#pager = new Pager(
       {
@@ -161,7 +162,7 @@ export class FilteredList extends LiveState<DeploymentsState> implements Deploym
   #hear(said: readonly Said[]): void {
     let events: Envelope[] = [];
     const reduce = () => {
-      this.state = reduceAll(this.state, events, (row) => matches(this.#filter, row));
+      this.state = reducePaged(this.state, events, (row) => matches(this.#filter, row));
       events = [];
     };
     for (const one of said) {
@@ -241,7 +242,7 @@ export class FilteredList extends LiveState<DeploymentsState> implements Deploym
       },
     };
     const accepts = (row: Deployment) => matches(this.#filter, row);
-    this.state = reduceAll(markStale(this.state), [snapshot, ...(this.#held ?? [])], accepts);
+    this.state = reducePaged(markStale(this.state), [snapshot, ...(this.#held ?? [])], accepts);
     if (this.#base.held.stale) this.state = markStale(this.state);
     this.#held = null;
     this.#request = null;

@@ -3,14 +3,27 @@
 
 import { type Accepts, DeploymentsDraft, withProgress } from "../deployments";
 import { compareDeployments } from "../order";
-import type { Deployment, Page } from "../protocol/types";
-import { type DeploymentsState, type Kept, PAGED_ROWS_LIMIT } from "../state";
+import type { Deployment, Envelope, Page } from "../protocol/types";
+import { reduceAll } from "../reduce";
+import { type AwaitedPage, type DeploymentsState, KEPT_LIMIT, type Kept, PAGED_ROWS_LIMIT } from "../state";
 
 /** From now on a page after the oldest loaded row is awaited. */
 export function awaitPage(state: DeploymentsState): DeploymentsState {
   const last = state.deployments.get(state.deployment_ids.at(-1) ?? "");
   const after = last ? { created_at: last.created_at, id: last.id } : null;
   return { ...state, awaited: { after, kept: new Map(), void: false } };
+}
+
+/** Applies messages as `reduceAll` does, and keeps what they say for the page that is awaited. */
+export function reducePaged(
+  state: DeploymentsState,
+  events: readonly Envelope[],
+  accepts?: Accepts,
+): DeploymentsState {
+  if (!state.awaited) return reduceAll(state, events, accepts);
+  const draft = new PagedDraft(state, accepts);
+  for (const event of events) draft.apply(event);
+  return draft.finish();
 }
 
 /** The page will not come. */
@@ -50,4 +63,74 @@ export function joinPage(state: DeploymentsState, page: Page<Deployment>, accept
     if (said.is === "row") draft.upsert(said.row, PAGED_ROWS_LIMIT);
   }
   return { state: draft.finish(), again: false };
+}
+
+/** A draft over a state that awaits a page. */
+class PagedDraft extends DeploymentsDraft {
+  #kept: Map<string, Kept> | null = null;
+
+  override apply(event: Envelope): boolean {
+    const { epoch } = this.state;
+    if (!super.apply(event)) return false;
+    const { awaited } = this.state;
+    if (event.type === "snapshot") this.#restart(awaited, epoch);
+    else if (awaited && !awaited.void) this.#keep(awaited, event);
+    return true;
+  }
+
+  override finish(): DeploymentsState {
+    const state = super.finish();
+    return state.awaited && this.#kept
+      ? { ...state, awaited: { ...state.awaited, kept: this.#kept } }
+      : state;
+  }
+
+  /** What a snapshot holds need not be kept beside it; ids of another epoch cannot be compared at all. */
+  #restart(awaited: AwaitedPage | null, epoch: string): void {
+    this.#kept = null;
+    if (!awaited) return;
+    const { after } = awaited;
+    const last = this.deployments.lastBut(null);
+    // With fewer rows than before there would be a hole between them and the awaited page.
+    const short = this.state.has_more && after !== null && (!last || compareDeployments(last, after) < 0);
+    const unfit = short || epoch !== this.state.epoch;
+    if (awaited.kept.size === 0 && !unfit) return;
+    this.set({ awaited: { ...awaited, kept: new Map(), void: awaited.void || unfit } });
+  }
+
+  #keep(awaited: AwaitedPage, event: Envelope): void {
+    const said = saidOf(event);
+    if (!said) return;
+    const [id, fresh] = said;
+    this.#kept ??= new Map(awaited.kept);
+    const old = this.#kept.get(id);
+    this.#kept.set(id, old ? later(old, fresh) : fresh);
+    if (this.#kept.size <= KEPT_LIMIT) return;
+    this.#kept = null;
+    this.set({ awaited: { ...awaited, kept: new Map(), void: true } });
+  }
+}
+
+/** What a message says of one row, and of which. */
+function saidOf({ event_id, ...event }: Envelope): readonly [string, Kept] | null {
+  switch (event.type) {
+    case "deployment.upsert": {
+      const row = event.payload.deployment;
+      return [row.id, { is: "row", event_id: row.event_id, row }];
+    }
+    case "deployment.progress":
+      return [event.payload.id, { is: "progress", event_id, progress: event.payload }];
+    case "deployment.delete":
+      return [event.payload.id, { is: "gone", event_id }];
+    default:
+      return null;
+  }
+}
+
+/** What is known of a row after two messages about it. */
+function later(old: Kept, fresh: Kept): Kept {
+  if (fresh.is !== "progress" || old.is === "progress") return fresh;
+  if (old.is === "gone") return old;
+  const row = withProgress(old.row, fresh.event_id, fresh.progress);
+  return { is: "row", event_id: row.event_id, row };
 }
