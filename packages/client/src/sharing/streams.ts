@@ -7,11 +7,15 @@ import type { Environment } from "../environment";
 import type { PauseReason, StopReason } from "../link";
 import type { Envelope } from "../protocol/types";
 import { Stream, type StreamCounters } from "../stream";
+import { concerns } from "./route";
 
 /** The most scopes one stream may carry. */
 export const SCOPES_LIMIT = 32;
 /** How many streams a tenant has before they are joined: a browser has six connections per server at HTTP/1.1. */
 export const STREAMS_PER_TENANT = 2;
+
+/** How long nothing may have changed before streams are joined that need not be several. */
+export const CALM_MS = 10_000;
 
 /** Whether a shared stream may have been refused for the sake of one of its scopes. */
 const MAY_BE_ONE_SCOPES = {
@@ -26,7 +30,10 @@ const MAY_BE_ONE_SCOPES = {
 
 interface Group {
   readonly stream: Stream;
-  readonly members: readonly Subscriber[];
+  /** Whom it is for; who wants it no more leaves. */
+  members: Members;
+  /** It still brings what somebody who left wanted. */
+  shed: boolean;
 }
 
 /** A stream's worth of subscribers, as it is or as it is to be. */
@@ -35,22 +42,37 @@ type Members = readonly Subscriber[];
 /**
  * How the streams of one tenant are laid out. A stream that is complete stays as it is, because a new one means
  * new snapshots, and those shorten a list somebody has paged through. What is new shares a stream of its own;
- * only where that makes too many, all but the oldest are joined.
+ * where that makes more streams than there may be, they are joined, but for the one to be kept the longest.
  */
-export function layOut(wanted: Members, streams: readonly Members[], shared: boolean): Members[] {
-  const complete = streams.filter(
-    (members) => members.every((member) => wanted.includes(member)) && (shared || members.length === 1),
-  );
+export function layOut(wanted: Members, streams: readonly Members[], most = STREAMS_PER_TENANT): Members[] {
+  const complete = streams.toSorted((a, b) => Number(b.some(isLong)) - Number(a.some(isLong)));
   const fresh = (kept: readonly Members[]) =>
     wanted.filter((one) => !kept.some((members) => members.includes(one)));
-  if (!shared) return [...complete, ...fresh(complete).map((one) => [one])];
   if (fresh(complete).length === 0) return complete;
-  const kept = complete.length < STREAMS_PER_TENANT ? complete : complete.slice(0, 1);
-  const layout = [...kept];
-  const rest = fresh(kept);
-  for (let from = 0; from < rest.length; from += SCOPES_LIMIT)
-    layout.push(rest.slice(from, from + SCOPES_LIMIT));
-  return layout;
+  const fits = complete.length < most;
+  const kept = fits ? complete : complete.slice(0, most - 1);
+  return [...kept, ...inPieces(fresh(kept), SCOPES_LIMIT)];
+}
+
+function inPieces(members: Members, size: number): Members[] {
+  const count = Math.ceil(members.length / size);
+  return Array.from({ length: count }, (_, index) => members.slice(index * size, (index + 1) * size));
+}
+
+/** Whether a scope has more rows than a shared stream would bring: its address alone can ask for them. */
+const isLong = (member: Subscriber): boolean => member.ownUrl().includes("?limit=");
+
+/** Whether a shared stream was refused, maybe for the sake of one of its scopes. */
+function isMaybeOneScopes({ stream, members }: Group): boolean {
+  const { stop } = stream.state;
+  return stop !== null && members.length > 1 && MAY_BE_ONE_SCOPES[stop.reason];
+}
+
+/** Whether there are more streams than scopes need, or scopes on them that nobody wants. */
+function isUntidy(groups: readonly Group[]): boolean {
+  const short = groups.filter(({ members }) => !members.some(isLong));
+  const scopes = short.reduce((sum, { members }) => sum + members.length, 0);
+  return short.length > Math.ceil(scopes / SCOPES_LIMIT) || short.some(({ shed }) => shed);
 }
 
 /** All connections of a client, shared by its scopes. */
@@ -62,11 +84,10 @@ export class SharedStreams implements Carrier {
   /** Every subscriber's source now, and the one that is to take over. */
   readonly #source = new Map<Subscriber, Group>();
   #groups: Group[] = [];
-  /** Tenants whose shared stream was refused, maybe for one scope's sake. */
-  readonly #apart = new Set<string>();
   readonly #cursors = new Cursors();
   readonly #pauses = new Set<PauseReason>();
   #planned = false;
+  #calm: (() => void) | null = null;
 
   constructor(environment: Environment, baseUrl: string) {
     this.#environment = environment;
@@ -75,14 +96,17 @@ export class SharedStreams implements Carrier {
 
   want(subscriber: Subscriber): void {
     this.#wanted.add(subscriber);
-    this.#apart.delete(subscriber.tenant);
     this.#replan();
   }
 
   unwant(subscriber: Subscriber): void {
     this.#wanted.delete(subscriber);
-    this.#apart.delete(subscriber.tenant);
     this.#source.delete(subscriber);
+    for (const group of this.#groups) {
+      const members = group.members.filter((member) => member !== subscriber);
+      group.shed ||= members.length < group.members.length;
+      group.members = members;
+    }
     this.#replan();
   }
 
@@ -115,6 +139,8 @@ export class SharedStreams implements Carrier {
   }
 
   close(): void {
+    this.#calm?.();
+    this.#calm = null;
     this.#wanted.clear();
     this.#source.clear();
     for (const { stream } of this.#groups) stream.input({ is: "close" });
@@ -131,22 +157,26 @@ export class SharedStreams implements Carrier {
     });
   }
 
-  #arrange(): void {
+  #arrange(calm = false): void {
     const groups: Group[] = [];
     const fresh: Group[] = [];
     const planned = this.#groups.filter((group) => this.#isPlanned(group));
     for (const tenant of new Set([...this.#wanted].map((member) => member.tenant))) {
       const wanted = [...this.#wanted].filter((member) => member.tenant === tenant);
       const held = planned.filter(({ members }) => members[0]?.tenant === tenant);
-      const shared = !this.#apart.has(tenant);
-      const streams = held.map(({ members }) => members);
-      for (const members of layOut(wanted, streams, shared)) {
+      const layout = this.#layOut(wanted, held, calm);
+      for (const members of layout) {
         const same = held.find((group) => group.members === members);
         const group = same ?? this.#group(members);
         if (!same) fresh.push(group);
         groups.push(group);
       }
     }
+    this.#calm?.();
+    const untidy = [...new Set([...this.#wanted].map(({ tenant }) => tenant))].some((tenant) =>
+      isUntidy(groups.filter(({ members, stream }) => members[0]?.tenant === tenant && !stream.state.stop)),
+    );
+    this.#calm = untidy ? this.#environment.after(CALM_MS, () => this.#arrange(true)) : null;
     // Old streams go on for as long as somebody's new one has not taken over.
     const old = this.#groups.filter((group) => !groups.includes(group));
     this.#groups = [...groups, ...old];
@@ -163,11 +193,35 @@ export class SharedStreams implements Carrier {
     this.#sweep();
   }
 
+  #layOut(wanted: Members, held: readonly Group[], calm: boolean): Members[] {
+    const refused = held.filter(isMaybeOneScopes);
+    // What has stopped stays so until a person asks, and takes nobody along.
+    const stopped = held.filter((group) => group.stream.state.stop && !refused.includes(group));
+    const running = held.filter((group) => !group.stream.state.stop);
+    // By halves: the one that is refused for is found in few streams, however many scopes there are.
+    const halves = refused.flatMap(({ members }) => inPieces(members, Math.ceil(members.length / 2)));
+    const apart = [...stopped.map(({ members }) => members), ...halves];
+    const rest = wanted.filter((member) => !apart.some((members) => members.includes(member)));
+    const join = calm && isUntidy(running) && running.every(({ stream }) => stream.state.phase === "live");
+    const keep = join ? running.filter(({ members }) => members.some(isLong)) : running;
+    return [
+      ...apart,
+      ...layOut(
+        rest,
+        keep.map(({ members }) => members),
+        join ? keep.length + 1 : undefined,
+      ),
+    ];
+  }
+
   #group(members: Members): Group {
     const stream = new Stream(
       this.#environment,
       {
-        target: () => ({ url: this.#baseUrl + this.#url(members), lastEventId: this.#lastEventId(members) }),
+        target: () => ({
+          url: this.#baseUrl + this.#url(group.members),
+          lastEventId: this.#lastEventId(group.members),
+        }),
         ready: () => this.#ready(group),
         event: (event) => this.#event(group, event),
         id: (id) => this.#id(members, id),
@@ -176,7 +230,7 @@ export class SharedStreams implements Carrier {
       this.counters,
     );
     for (const reason of this.#pauses) stream.input({ is: "pause", reason });
-    const group: Group = { stream, members };
+    const group: Group = { stream, members, shed: false };
     return group;
   }
 
@@ -205,28 +259,21 @@ export class SharedStreams implements Carrier {
   #event(group: Group, event: Envelope): void {
     for (const member of group.members) {
       if (this.#source.get(member) !== group) continue;
-      if (event.env_id === member.env && event.tenant_id === member.tenant) member.event(event);
+      if (event.env_id !== member.env || event.tenant_id !== member.tenant) continue;
+      if (concerns(member.path, event)) member.event(event);
     }
   }
 
   #state(group: Group): void {
     const { state } = group.stream;
-    if (state.stop && group.members.length > 1 && MAY_BE_ONE_SCOPES[state.stop.reason]) {
-      this.#split(group);
+    if (isMaybeOneScopes(group)) {
+      this.#replan();
       return;
     }
     for (const member of group.members) {
       if (this.#source.get(member) === group) member.linked(linkStatusOf(state));
     }
     if (state.phase === "waiting" || state.phase === "stopped") this.#replan();
-  }
-
-  /** One refused scope must not take the others along. */
-  #split(group: Group): void {
-    const tenant = group.members[0]?.tenant;
-    if (tenant === undefined) return;
-    this.#apart.add(tenant);
-    this.#replan();
   }
 
   /** Ends streams that nobody gets anything from. */
@@ -243,10 +290,12 @@ export class SharedStreams implements Carrier {
   }
 
   #url(members: Members): string {
-    const [first] = members;
-    // Several tabs may want the same scope: it is named once, and all of them hear it.
+    const [first, ...others] = members;
+    if (!first) return "";
+    if (others.length === 0) return first.ownUrl();
+    // Several tabs may want the same scope: it is named once, and all of them hear it. The address that one of
+    // them would have alone will not do: it may begin where that tab's log ends.
     const paths = new Set(members.map((member) => member.path));
-    if (!first || paths.size === 1) return first?.ownUrl() ?? "";
     const scopes = [...paths].map((path) => `s=${encodeURIComponent(path).replaceAll("%2F", "/")}`);
     return `/api/v1/tenants/${encodeURIComponent(first.tenant)}/stream?${scopes.join("&")}`;
   }
@@ -258,7 +307,7 @@ export class SharedStreams implements Carrier {
       return cursor === undefined ? [] : [[env, cursor] as const];
     });
     if (known.length === 0) return null;
-    if (new Set(members.map((member) => member.path)).size === 1) return known[0]?.[1] ?? null;
+    if (members.length === 1) return known[0]?.[1] ?? null;
     return known.map(([env, cursor]) => `${env}=${cursor}`).join(",");
   }
 
