@@ -1,98 +1,69 @@
-// One tab's streams for all of a browser's tabs: the one that holds the leader's lock connects, also for what
-// the others want, and posts what comes. A follower's stores cannot tell the difference.
+// One tab's streams for all of a browser's tabs: the one that holds the leader's name connects, also for what
+// the others want, and posts each what its own streams would have said. What tabs say is in messages.ts.
 
 import type { Carrier, MakeCarrier, Subscriber } from "../carrier";
-import type { LinkStatus, PauseReason } from "../link";
-import type { Envelope } from "../protocol/types";
-
+import type { Environment } from "../environment";
+import type { PauseReason } from "../link";
 import type { Browser, Channel } from "./browser";
+import type { Said, TabMessage, Told, Wish } from "./messages";
+import { RemoteTab } from "./remote";
 import { sharedStreams } from "./streams";
 
-/** The version of what tabs say to each other; tabs of another version keep to themselves. */
-const VERSION = "shipboard tabs 1";
+/** The version of what tabs say to each other. */
+const VERSION = "shipboard tabs 2";
+/** How often a tab tells its leader what it wants, which tells it whether the leader is awake. */
+export const BEAT_MS = 5_000;
+/** How long a leader may take to answer; a frozen one holds its name and never does. */
+export const ANSWER_MS = 2_000;
+/** Tabs that miss their leader together spread over this long. */
+export const STEAL_JITTER_MS = 500;
+/** How much later than due a timer may run before the tab knows that it was asleep itself. */
+export const OVERSLEPT_MS = 1_000;
 
-/** What a tab wants to be carried. */
-interface Wish {
-  readonly tenant: string;
-  readonly env: string;
-  readonly path: string;
-  readonly url: string;
-}
-
-type TabMessage =
-  /** A follower wants exactly this. */
-  | { readonly is: "want"; readonly tab: string; readonly wishes: readonly Wish[] }
-  | { readonly is: "lost"; readonly tab: string; readonly key: string }
-  | { readonly is: "again" }
-  | { readonly is: "wake" }
-  /** A tab has begun to lead: everybody tell it what you want. */
-  | { readonly is: "leader" }
-  | { readonly is: "begin"; readonly tab: string; readonly key: string }
-  | { readonly is: "link"; readonly tab: string; readonly key: string; readonly status: LinkStatus }
-  | { readonly is: "event"; readonly event: Envelope };
-
-const keyOf = ({ tenant, path }: Pick<Wish, "tenant" | "path">): string => `${tenant} ${path}`;
-
-/** Another tab's subscriber, in the leader. */
-class RemoteSubscriber implements Subscriber {
-  readonly tenant: string;
-  readonly env: string;
-  readonly path: string;
-  url: string;
-  readonly #tab: string;
-  readonly #tabs: TabCarrier;
-
-  constructor(wish: Wish, tab: string, tabs: TabCarrier) {
-    this.tenant = wish.tenant;
-    this.env = wish.env;
-    this.path = wish.path;
-    this.url = wish.url;
-    this.#tab = tab;
-    this.#tabs = tabs;
-  }
-
-  ownUrl(): string {
-    return this.url;
-  }
-
-  begin(): void {
-    this.#tabs.post({ is: "begin", tab: this.#tab, key: keyOf(this) });
-  }
-
-  event(event: Envelope): void {
-    this.#tabs.postEvent(event);
-  }
-
-  linked(status: LinkStatus): void {
-    this.#tabs.post({ is: "link", tab: this.#tab, key: keyOf(this), status });
-  }
-}
-
-/** Another tab, in the leader. */
-interface RemoteTab {
-  readonly wants: Map<string, RemoteSubscriber>;
-  readonly stopWatching: () => void;
-}
+/**
+ * For `createClient({ carrier: acrossTabs(browserTabs(), import.meta.url) })`. Tabs share if they give the same
+ * build: decoded messages go from tab to tab, so both ends have to be of one make. Without a browser each tab is
+ * alone.
+ */
+export const acrossTabs =
+  (browser: Browser | null, build: string): MakeCarrier =>
+  (environment, baseUrl) => {
+    const own = sharedStreams(environment, baseUrl);
+    return browser ? new TabCarrier(own, browser, environment, `${VERSION} ${build} ${baseUrl}`) : own;
+  };
 
 class TabCarrier implements Carrier {
   readonly #own: Carrier;
   readonly #browser: Browser;
-  readonly #channel: Channel;
-  readonly #local = new Set<Subscriber>();
-  readonly #tabs = new Map<string, RemoteTab>();
-  readonly #letGo: (() => void)[] = [];
+  readonly #environment: Environment;
+  readonly #name: string;
+  readonly #common: Channel;
+  readonly #inbox: Channel;
+  /** This tab's subscribers by the key that they have among tabs: a new one whenever one is wanted anew. */
+  readonly #local = new Map<number, Subscriber>();
+  readonly #remote = new Map<string, RemoteTab>();
+  readonly #letGoOfTab: () => void;
+  #letGoOfLead: () => void;
+  #made = 0;
   #leading = false;
+  /** Whose word counts: leaders number their terms, the greatest is the present one. */
+  #term = 0;
   #hidden = false;
   #telling = false;
-  #lastPosted: Envelope | null = null;
+  /** The next beat, or the wait for an answer to the last. */
+  #watch: (() => void) | null = null;
+  #unanswered = false;
 
-  constructor(own: Carrier, browser: Browser) {
+  constructor(own: Carrier, browser: Browser, environment: Environment, name: string) {
     this.#own = own;
     this.#browser = browser;
-    this.#channel = browser.channel(VERSION, (message) => this.#hear(message as TabMessage));
+    this.#environment = environment;
+    this.#name = name;
+    this.#common = browser.channel(name, (message) => this.#hear(message as TabMessage));
+    this.#inbox = browser.channel(`${name} to ${browser.tab}`, (message) => this.#hearTold(message as Told));
     // Held for as long as this tab lives: whoever gets it after us knows that we are gone.
-    this.#letGo.push(browser.hold(`${VERSION} ${browser.tab}`, () => undefined));
-    this.#letGo.push(browser.hold(`${VERSION} leader`, () => this.#lead()));
+    this.#letGoOfTab = browser.hold(`${name} ${browser.tab}`, { held: () => undefined });
+    this.#letGoOfLead = this.#stand(false);
   }
 
   get counters() {
@@ -100,30 +71,32 @@ class TabCarrier implements Carrier {
   }
 
   want(subscriber: Subscriber): void {
-    this.#local.add(subscriber);
+    this.#made += 1;
+    this.#local.set(this.#made, subscriber);
     if (this.#leading) {
       this.#own.want(subscriber);
       return;
     }
-    subscriber.begin();
-    subscriber.linked({ status: "connecting" });
+    this.#begin(subscriber);
     this.#tell();
   }
 
   unwant(subscriber: Subscriber): void {
-    this.#local.delete(subscriber);
+    const key = this.#keyOf(subscriber);
+    if (key !== undefined) this.#local.delete(key);
     if (this.#leading) this.#own.unwant(subscriber);
     else this.#tell();
   }
 
   lost(subscriber: Subscriber): void {
+    const key = this.#keyOf(subscriber);
     if (this.#leading) this.#own.lost(subscriber);
-    else this.post({ is: "lost", tab: this.#browser.tab, key: keyOf(subscriber) });
+    else if (key !== undefined) this.#post({ is: "lost", tab: this.#browser.tab, key });
   }
 
   again(): void {
     if (this.#leading) this.#own.again();
-    else this.post({ is: "again" });
+    else this.#post({ is: "again" });
   }
 
   pause(reason: PauseReason): void {
@@ -137,8 +110,12 @@ class TabCarrier implements Carrier {
   }
 
   wake(): void {
-    if (this.#leading) this.#own.wake();
-    else this.post({ is: "wake" });
+    if (this.#leading) {
+      this.#own.wake();
+      return;
+    }
+    this.#post({ is: "wake" });
+    this.#tell();
   }
 
   suspect(): void {
@@ -147,42 +124,58 @@ class TabCarrier implements Carrier {
 
   close(): void {
     this.#local.clear();
-    if (!this.#leading) this.post({ is: "want", tab: this.#browser.tab, wishes: [] });
-    for (const letGo of this.#letGo) letGo();
-    for (const { stopWatching } of this.#tabs.values()) stopWatching();
-    this.#tabs.clear();
-    this.#channel.close();
+    if (!this.#leading) this.#post({ is: "want", tab: this.#browser.tab, wishes: [] });
+    this.#rest();
+    this.#letGoOfLead();
+    this.#letGoOfTab();
+    for (const remote of this.#remote.values()) remote.close();
+    this.#remote.clear();
+    this.#common.close();
+    this.#inbox.close();
     this.#own.close();
   }
 
-  post(message: TabMessage): void {
-    this.#channel.post(message);
-  }
-
-  /** Every remote subscriber of a stream gets the same event; the channel brings it to all at once. */
-  postEvent(event: Envelope): void {
-    if (event === this.#lastPosted) return;
-    this.#lastPosted = event;
-    this.post({ is: "event", event });
+  /** Waits for its turn to lead, or takes it. */
+  #stand(steal: boolean): () => void {
+    return this.#browser.hold(`${this.#name} leader`, {
+      steal,
+      held: () => this.#lead(),
+      lost: () => this.#follow(),
+    });
   }
 
   #lead(): void {
     this.#leading = true;
-    for (const subscriber of this.#local) this.#own.want(subscriber);
     this.#rest();
-    this.post({ is: "leader" });
+    this.#term = Math.max(this.#term + 1, this.#environment.now());
+    for (const subscriber of this.#local.values()) this.#own.want(subscriber);
+    this.#pauseOrNot();
+    this.#post({ is: "leader", term: this.#term });
+  }
+
+  /** Another leads: this tab was taken for frozen, and maybe it was. */
+  #follow(): void {
+    if (!this.#leading) return;
+    this.#leading = false;
+    for (const remote of this.#remote.values()) this.#forget(remote);
+    for (const subscriber of this.#local.values()) {
+      this.#own.unwant(subscriber);
+      this.#begin(subscriber);
+    }
+    this.#letGoOfLead();
+    this.#letGoOfLead = this.#stand(false);
+    this.#tell();
   }
 
   #setHidden(hidden: boolean): void {
     this.#hidden = hidden;
-    if (this.#leading) this.#rest();
+    if (this.#leading) this.#pauseOrNot();
     else this.#tell();
   }
 
   /** A hidden leader rests only if it carries nothing for others. */
-  #rest(): void {
-    const carries = [...this.#tabs.values()].some(({ wants }) => wants.size > 0);
-    if (this.#hidden && !carries) this.#own.pause("hidden");
+  #pauseOrNot(): void {
+    if (this.#hidden && this.#remote.size === 0) this.#own.pause("hidden");
     else this.#own.resume("hidden");
   }
 
@@ -193,54 +186,66 @@ class TabCarrier implements Carrier {
     queueMicrotask(() => {
       this.#telling = false;
       if (this.#leading) return;
-      const wanted = this.#hidden ? [] : [...this.#local];
-      const wishes = wanted.map((one) => ({
-        tenant: one.tenant,
-        env: one.env,
-        path: one.path,
-        url: one.ownUrl(),
-      }));
-      this.post({ is: "want", tab: this.#browser.tab, wishes });
+      this.#post({ is: "want", tab: this.#browser.tab, wishes: this.#wishes() });
+      this.#awaitAnswer();
     });
   }
 
-  #hear(message: TabMessage): void {
-    if (this.#leading) this.#hearAsLeader(message);
-    else this.#hearAsFollower(message);
+  #wishes(): readonly Wish[] {
+    if (this.#hidden) return [];
+    return [...this.#local].map(([key, one]) => {
+      const { tenant, env, path } = one;
+      return { key, tenant, env, path, url: one.ownUrl() };
+    });
   }
 
-  #hearAsFollower(message: TabMessage): void {
-    switch (message.is) {
-      case "leader":
+  #awaitAnswer(): void {
+    if (this.#unanswered && this.#local.size > 0 && !this.#hidden) return;
+    this.#rest();
+    if (this.#local.size === 0 || this.#hidden) return;
+    this.#unanswered = true;
+    const ms = ANSWER_MS + this.#environment.random() * STEAL_JITTER_MS;
+    const due = this.#environment.now() + ms;
+    this.#watch = this.#environment.after(ms, () => {
+      this.#rest();
+      // A tab that was asleep itself has not listened: it asks once more.
+      if (this.#environment.now() > due + OVERSLEPT_MS) {
         this.#tell();
-        break;
-      case "event": {
-        const { event } = message;
-        for (const one of this.#local) {
-          if (one.env === event.env_id && one.tenant === event.tenant_id) one.event(event);
-        }
-        break;
+        return;
       }
-      case "begin":
-        if (message.tab === this.#browser.tab) for (const one of this.#named(message.key)) one.begin();
-        break;
-      case "link":
-        if (message.tab === this.#browser.tab)
-          for (const one of this.#named(message.key)) one.linked(message.status);
-        break;
-      default:
-        // What followers tell their leader is not for us.
-        break;
-    }
+      this.#letGoOfLead();
+      this.#letGoOfLead = this.#stand(true);
+    });
   }
 
-  #hearAsLeader(message: TabMessage): void {
+  #rest(): void {
+    this.#watch?.();
+    this.#watch = null;
+    this.#unanswered = false;
+  }
+
+  /** As if its stream had just been opened. */
+  #begin(subscriber: Subscriber): void {
+    subscriber.begin();
+    subscriber.linked({ status: "connecting" });
+  }
+
+  #hear(message: TabMessage): void {
+    if (message.is === "leader") {
+      // Not heard of as lost yet, but so it is.
+      if (message.term <= this.#term) return;
+      this.#term = message.term;
+      if (this.#leading) this.#follow();
+      else this.#tell();
+      return;
+    }
+    if (!this.#leading) return;
     switch (message.is) {
       case "want":
         this.#carry(message.tab, message.wishes);
         break;
       case "lost": {
-        const subscriber = this.#tabs.get(message.tab)?.wants.get(message.key);
+        const subscriber = this.#remote.get(message.tab)?.subscriber(message.key);
         if (subscriber) this.#own.lost(subscriber);
         break;
       }
@@ -250,57 +255,58 @@ class TabCarrier implements Carrier {
       case "wake":
         this.#own.wake();
         break;
-      default:
-        // There is one leader: the rest is only ever said by us.
-        break;
+    }
+  }
+
+  #hearTold({ term, said }: Told): void {
+    // A leader that was frozen may speak before it knows that it is none.
+    if (this.#leading || term < this.#term) return;
+    this.#term = term;
+    this.#rest();
+    if (this.#local.size > 0 && !this.#hidden)
+      this.#watch = this.#environment.after(BEAT_MS, () => this.#tell());
+    for (const one of said) this.#pass(one);
+  }
+
+  #pass(said: Said): void {
+    for (const key of said.keys) {
+      const subscriber = this.#local.get(key);
+      if (said.is === "begin") subscriber?.begin();
+      else if (said.is === "link") subscriber?.linked(said.status);
+      else subscriber?.event(said.event);
     }
   }
 
   #carry(tab: string, wishes: readonly Wish[]): void {
-    let remote = this.#tabs.get(tab);
+    let remote = this.#remote.get(tab);
     if (!remote) {
       if (wishes.length === 0) return;
+      const channel = this.#browser.channel(`${this.#name} to ${tab}`, () => undefined);
+      const fresh = new RemoteTab(tab, channel, this.#term, this.#own, this.#environment, () =>
+        this.#forget(fresh),
+      );
       // Granted when that tab lets go of its own name, which it does by going.
-      const stopWatching = this.#browser.hold(`${VERSION} ${tab}`, () => this.#forget(tab));
-      remote = { wants: new Map(), stopWatching };
-      this.#tabs.set(tab, remote);
+      fresh.watch = this.#browser.hold(`${this.#name} ${tab}`, { held: () => this.#forget(fresh) });
+      this.#remote.set(tab, fresh);
+      remote = fresh;
     }
-    const keys = new Set(wishes.map(keyOf));
-    for (const [key, subscriber] of [...remote.wants]) {
-      if (keys.has(key)) continue;
-      remote.wants.delete(key);
-      this.#own.unwant(subscriber);
-    }
-    for (const wish of wishes) {
-      const held = remote.wants.get(keyOf(wish));
-      if (held) {
-        held.url = wish.url;
-        continue;
-      }
-      const subscriber = new RemoteSubscriber(wish, tab, this);
-      remote.wants.set(keyOf(wish), subscriber);
-      this.#own.want(subscriber);
-    }
-    this.#rest();
+    // A tab that wants nothing is not watched: what somebody waits for keeps a browser from letting it sleep.
+    if (wishes.length === 0) this.#forget(remote);
+    else remote.want(wishes);
+    this.#pauseOrNot();
   }
 
-  #forget(tab: string): void {
-    const remote = this.#tabs.get(tab);
-    this.#tabs.delete(tab);
-    for (const subscriber of remote?.wants.values() ?? []) this.#own.unwant(subscriber);
-    remote?.stopWatching();
-    this.#rest();
+  #forget(remote: RemoteTab): void {
+    this.#remote.delete(remote.tab);
+    remote.close();
+    if (this.#leading) this.#pauseOrNot();
   }
 
-  #named(key: string): Subscriber[] {
-    return [...this.#local].filter((subscriber) => keyOf(subscriber) === key);
+  #keyOf(subscriber: Subscriber): number | undefined {
+    return [...this.#local].find(([, one]) => one === subscriber)?.[0];
+  }
+
+  #post(message: TabMessage): void {
+    this.#common.post(message);
   }
 }
-
-/** For `createClient({ carrier: acrossTabs(browserTabs()) })`. Without a browser each tab is alone. */
-export const acrossTabs =
-  (browser: Browser | null): MakeCarrier =>
-  (environment, baseUrl) => {
-    const own = sharedStreams(environment, baseUrl);
-    return browser ? new TabCarrier(own, browser) : own;
-  };
