@@ -270,8 +270,11 @@ export class SharedStreams implements Carrier {
       this.#replan();
       return;
     }
+    // A refusal is the answer to whoever is to move here: the old stream must not hold them for ever.
+    const takesOver = state.stop !== null && this.#isPlanned(group);
     for (const member of group.members) {
       if (this.#source.get(member) === group) member.linked(linkStatusOf(state));
+      else if (takesOver) this.#adopt(member, group);
     }
     if (state.phase === "waiting" || state.phase === "stopped") this.#replan();
   }

@@ -1,6 +1,6 @@
 // Tabs: one stream for a browser (F12), whoever comes and goes.
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createClient, type ShipboardClient } from "../app";
 import type { ScopeStore } from "../client";
 import { HIDDEN_GRACE_MS, LINGER_MS } from "../hub";
@@ -23,7 +23,8 @@ import {
   World,
 } from "../testing";
 import { acrossTabs } from ".";
-import { CALM_MS } from "./streams";
+import { LEASE_MS, RemoteTab } from "./remote";
+import { CALM_MS, sharedStreams } from "./streams";
 import { ANSWER_MS, BEAT_MS, STEAL_JITTER_MS } from "./tabs";
 
 const noop = () => undefined;
@@ -373,6 +374,27 @@ describe("tabs", () => {
     await world.tick();
     for (const { store } of [leader, follower]) expect(store.link().state.status).toBe("live");
   });
+});
+
+test("T5 a tab that says nothing for long is carried no longer, though it holds its name", async () => {
+  const world = new World();
+  const streams = new StreamServer(world);
+  const own = sharedStreams(world, "https://ship.test");
+  const expired = vi.fn(() => remote.close());
+  const channel = { post: noop, close: noop };
+  const remote: RemoteTab = new RemoteTab("frozen", channel, 1, own, world, expired);
+  const wishes = [{ key: 1, tenant: TENANT, env: ENV, path: ENV, url: "/stream" }];
+  remote.want(wishes);
+  await world.advance(LEASE_MS - 1);
+  remote.want(wishes);
+  await world.advance(LEASE_MS - 1);
+  expect(expired).not.toHaveBeenCalled();
+  expect(remote.subscriber(1)).toBeDefined();
+  await world.advance(1);
+  await settle();
+  expect(expired).toHaveBeenCalledOnce();
+  expect(remote.subscriber(1)).toBeUndefined();
+  expect(streams.open).toHaveLength(0);
 });
 
 test("T8 without what tabs need, each is alone", async () => {

@@ -49,6 +49,7 @@ export class TestTabs {
         const end = { tab, name, hear };
         this.#channels.add(end);
         const post = (message: unknown) => {
+          if (!this.#channels.has(end)) return;
           this.posted += 1;
           const copy: unknown = structuredClone(message);
           for (const other of this.#channels) {
