@@ -255,17 +255,24 @@ describe("tabs", () => {
   });
 
   test("T9 hear their own stream only: of two streams of an env one may be ahead of the other", async () => {
-    const { world, server, leader, follower } = await two();
-    const [ofLeader, ofFollower] = server.open;
-    await ofLeader?.send(upsert(13, deployment(9)));
+    const { world, server, open } = browser();
+    // The leader's page shows nothing live, so both streams are other tabs'.
+    await open("build 1", false);
+    const slow = await open();
+    await server.last.send(first());
+    const fast = await open();
+    await server.last.send(first());
     await world.tick();
-    expect(follower.store.get()).toMatchObject({ event_id: 10, deployment_ids: [idOf(1)] });
-    await ofFollower?.send(upsert(11, deployment(7)));
-    await ofFollower?.send(upsert(12, deployment(8)));
-    await ofFollower?.send(upsert(13, deployment(9)));
+    const [ofSlow, ofFast] = server.open;
+    await ofFast?.send(upsert(13, deployment(9)));
     await world.tick();
-    expect(follower.store.get().deployment_ids).toEqual([idOf(9), idOf(8), idOf(7), idOf(1)]);
-    expect(leader.store.get().deployment_ids).toEqual([idOf(9), idOf(1)]);
+    expect(slow.store.get()).toMatchObject({ event_id: 10, deployment_ids: [idOf(1)] });
+    await ofSlow?.send(upsert(11, deployment(7)));
+    await ofSlow?.send(upsert(12, deployment(8)));
+    await ofSlow?.send(upsert(13, deployment(9)));
+    await world.tick();
+    expect(slow.store.get().deployment_ids).toEqual([idOf(9), idOf(8), idOf(7), idOf(1)]);
+    expect(fast.store.get().deployment_ids).toEqual([idOf(9), idOf(1)]);
   });
 
   test("T9 one tab's snapshot costs the others nothing, neither their pages nor its reading", async () => {
