@@ -3,6 +3,7 @@
 import "~/shared/styles.css";
 import { createClient } from "@shipboard/client/app";
 import { ShipboardProvider } from "@shipboard/client/react";
+import { acrossTabs, browserTabs } from "@shipboard/client/sharing";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
@@ -11,7 +12,8 @@ import { StatusLine } from "~/shared/status-line";
 import { TipLayer } from "~/shared/tip";
 import { createAppRouter, preloadPages } from "./router";
 
-const client = createClient();
+// One stream for all tabs of the browser; tabs of another build keep to themselves, and so does a browser without locks.
+const client = createClient({ carrier: acrossTabs(browserTabs(), import.meta.url) });
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: 1, refetchOnWindowFocus: false } },
 });

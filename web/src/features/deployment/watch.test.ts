@@ -1,4 +1,5 @@
-import { createClient, type Deployment, detailsOf } from "@shipboard/client";
+import { type Deployment, detailsOf } from "@shipboard/client";
+import { createClient } from "@shipboard/client/app";
 import {
   at,
   deployment,
@@ -35,7 +36,7 @@ afterEach(() => {
 async function watching() {
   const world = new World();
   const server = new StreamServer(world);
-  const client = createClient({ environment: world, multiplex: false });
+  const client = createClient({ environment: world });
   close = () => client.close();
   const told: Deployment[] = [];
   const tell = (ended: Deployment) => void told.push(ended);

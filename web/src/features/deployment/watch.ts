@@ -1,13 +1,8 @@
 // Deployments that somebody wants to be told of when they end. A watch belongs to the tab, not to a page: it goes on
 // wherever one goes in the app, and through a reload. The permission is asked for by whoever is pressed, not here.
 
-import {
-  type Deployment,
-  type DetailsScope,
-  isActive,
-  type ShipboardClient,
-  scopeKey,
-} from "@shipboard/client";
+import { type Deployment, type DetailsScope, isActive, scopeKey } from "@shipboard/client";
+import type { ShipboardClient } from "@shipboard/client/app";
 import { useSyncExternalStore } from "react";
 import { formatDuration } from "~/shared/format";
 import { titleOf } from "~/shared/naming";
