@@ -374,16 +374,17 @@ describe("a log of ten megabytes", () => {
     for (let step = 0; step < 30; step++) await page.mouse.wheel(0, -5_000);
     await page.waitForSelector("button:has-text('Follow')");
     for (const part of [0.5, 0.1, 0.9, 0]) {
-      await box.evaluate((element, share) => {
-        element.scrollTop = element.scrollHeight * share;
-      }, part);
       const wanted = Math.max(1, Math.round(part * LINES));
+      // Set again until it stays: what the wheel began may still be going on.
       await page.waitForFunction(
-        (near) =>
-          [...document.querySelectorAll("[data-line]")].some(
+        ([share, near]) => {
+          const log = document.querySelector("[role=log]");
+          if (log) log.scrollTop = log.scrollHeight * share;
+          return [...document.querySelectorAll("[data-line]")].some(
             (one) => Math.abs(Number(one.getAttribute("data-line")) - near) < 30,
-          ),
-        wanted,
+          );
+        },
+        [part, wanted] as const,
       );
       expect(await drawn(page)).toBeLessThan(DRAWN_LIMIT);
     }
