@@ -285,6 +285,9 @@ describe("the notification", () => {
     await page.waitForSelector("button[aria-pressed=true]:has-text('Notify')");
     await page.click("nav[aria-label=Neighbours] >> text=Deployments");
     await page.waitForSelector(row(id));
+    // On another page, too.
+    await page.reload();
+    await page.waitForSelector(row(id));
     await report.patch(id, { status: "failed", message: "no space left" });
     await page.waitForFunction(() => Reflect.get(window, "shown").length === 1);
     expect(await titles(page)).toEqual(["Failed: bell v1"]);

@@ -34,5 +34,11 @@ createRoot(root).render(
 );
 
 /** Late enough not to be in the first page's way. */
-const PRELOAD_AFTER_MS = 1_500;
-setTimeout(preloadPages, PRELOAD_AFTER_MS);
+const AFTERWARDS_MS = 1_500;
+setTimeout(() => {
+  preloadPages();
+  import("~/features/deployment/notify").then(
+    ({ resume }) => resume(client, (path) => router.history.push(path)),
+    () => undefined,
+  );
+}, AFTERWARDS_MS);

@@ -5,11 +5,10 @@ import type { DetailsScope } from "@shipboard/client";
 import { useClient } from "@shipboard/client/react";
 import { useRouter } from "@tanstack/react-router";
 import { Bell, BellRing } from "lucide-react";
-import { useEffect, useState } from "react";
-import { announce } from "~/shared/announce";
+import { useState } from "react";
 import { Button } from "~/shared/button";
-import { deploymentPath } from "~/shared/paths";
-import { noteOf, resumeWatches, type Tell, unwatch, useWatched, watch } from "./watch";
+import { notifier } from "./notify";
+import { unwatch, useWatched, watch } from "./watch";
 
 /** Why there will be no notification. */
 type Obstacle = "unsupported" | "insecure" | "denied" | "dismissed";
@@ -29,36 +28,12 @@ async function obstacle(): Promise<Obstacle | null> {
   return answer === "granted" ? null : answer === "denied" ? "denied" : "dismissed";
 }
 
-/** Shows the notification; a click on it brings the deployment into sight. */
-function useTell(): Tell {
-  const router = useRouter();
-  const [tell] = useState(
-    (): Tell => (row, scope) => {
-      const { title, options } = noteOf(row, scope);
-      announce(title);
-      try {
-        const notification = new Notification(title, options);
-        notification.onclick = () => {
-          window.focus();
-          notification.close();
-          const path = deploymentPath(scope, scope.id);
-          if (location.pathname !== path) router.history.push(path);
-        };
-      } catch {
-        // Some browsers have the constructor and refuse to use it; the line was said.
-      }
-    },
-  );
-  return tell;
-}
-
 /** The toggle, and under it why it could not be switched on. */
 export function WatchButton({ scope, active }: { scope: DetailsScope; active: boolean }) {
   const client = useClient();
   const watched = useWatched(scope);
-  const tell = useTell();
+  const router = useRouter();
   const [problem, setProblem] = useState<Obstacle | null>(null);
-  useEffect(() => resumeWatches(client, tell), [client, tell]);
 
   const toggle = async () => {
     if (watched) {
@@ -67,7 +42,12 @@ export function WatchButton({ scope, active }: { scope: DetailsScope; active: bo
     }
     const found = await obstacle();
     setProblem(found);
-    if (found === null) watch(client, scope, tell);
+    if (found === null)
+      watch(
+        client,
+        scope,
+        notifier((path) => router.history.push(path)),
+      );
   };
   if (!active) return null;
   const Icon = watched ? BellRing : Bell;
