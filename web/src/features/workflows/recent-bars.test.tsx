@@ -11,7 +11,7 @@ test("there are always twelve bars, and the newest is the last", () => {
   expect(bars.lastElementChild?.className).toContain("failed");
 });
 
-test("the results are said in words", () => {
+test("the results are said in words, and how it went last", () => {
   render(<RecentBars recent={["success", "failed", "success"]} />);
-  expect(screen.getByLabelText("Last results: 2 success, 1 failed")).toBeTruthy();
+  expect(screen.getByLabelText("Last results: 2 success, 1 failed; the newest success")).toBeTruthy();
 });

@@ -18,12 +18,16 @@ const HEIGHT = {
   lost: "h-5",
 } satisfies Record<Status, string>;
 
-/** The results in words: `10 success, 2 failed`. */
+/** The results in words: `10 success, 2 failed; the newest failed`. */
 export function recentWords(recent: readonly Status[]): string {
   const counts = new Map<Status, number>();
   for (const status of recent) counts.set(status, (counts.get(status) ?? 0) + 1);
-  return [...counts].map(([status, count]) => `${count} ${lookOf(status).word.toLowerCase()}`).join(", ");
+  const words = [...counts].map(([status, count]) => `${count} ${wordOf(status)}`).join(", ");
+  const newest = recent.at(-1);
+  return newest && counts.size > 1 ? `${words}; the newest ${wordOf(newest)}` : words;
 }
+
+const wordOf = (status: Status): string => lookOf(status).word.toLowerCase();
 
 /** The bars; there is room for twelve whether there are as many or not. */
 export function RecentBars({ recent }: { recent: readonly Status[] }) {

@@ -1,233 +1,151 @@
-// The workflows page: what each workflow's latest deployment is doing, what runs of it, and its last results. In
-// order of last activity, the failing ones on top if that is wished. A row opens the deployments of its workflow.
+// The workflows' table: which rows stand where. Virtual over the window's own scrolling, of fixed row height, and
+// still while somebody reads it. Rows render themselves (row.tsx); this renders when the order changes or scrolls.
 
-import type { DeploymentsScope, Workflow } from "@shipboard/client";
-import {
-  useClient,
-  useCounts,
-  useDeploymentsStore,
-  useLink,
-  useLoaded,
-  useWorkflow,
-  useWorkflowIds,
-} from "@shipboard/client/react";
-import { clsx } from "clsx";
-import { Pin } from "lucide-react";
-import { memo, useCallback, useSyncExternalStore } from "react";
-import { RelativeTime } from "~/shared/clock";
-import { formatNumber } from "~/shared/format";
-import { linkWords } from "~/shared/link-state";
-import { Failure, Notice } from "~/shared/notice";
-import { boardPath, workflowPath } from "~/shared/paths";
-import { RowLink } from "~/shared/row-link";
-import { lookOf } from "~/shared/status";
-import { StatusIcon } from "~/shared/status-badge";
-import { RecentBars } from "./recent-bars";
+import type { DeploymentsScope } from "@shipboard/client";
+import { useDeploymentsStore, useLoaded } from "@shipboard/client/react";
+import { defaultRangeExtractor, type Range, useWindowVirtualizer } from "@tanstack/react-virtual";
+import { useCallback, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useKeys } from "~/shared/keys";
+import { NARROW, useMedia } from "~/shared/media";
+import { usePreferences } from "~/shared/preferences";
+import { useReading, useStillOrder } from "~/shared/still-order";
+import { arrange, type Wish } from "./arrange";
+import { WorkflowHead, WorkflowRow, WorkflowSkeleton } from "./row";
 
-const COLUMN = {
-  name: "flex min-w-0 items-center",
-  latest: "flex min-w-0 items-center gap-2",
-  current: "flex min-w-0 items-center gap-2 max-md:hidden",
-  recent: "flex items-center max-sm:justify-end",
-  active: "flex items-center justify-end max-lg:hidden",
-  success: "flex items-center justify-end max-lg:hidden",
-} as const;
+const ROW_PX = { comfortable: 56, compact: 40, narrow: 64 } as const;
+const OVERSCAN_ROWS = 8;
+/** The sticky header and the column heads, which cover the top of the window. */
+const COVERED_PX = 100;
 
-/** The ids with those on top whose latest deployment failed, as text so that it can be compared. */
-function useFailing(scope: DeploymentsScope, on: boolean): string {
+/** The ids to show; a new array only when it is another order. */
+export function useArranged(scope: DeploymentsScope, { pinFailing, text }: Wish): readonly string[] {
   const store = useDeploymentsStore(scope);
-  const subscribe = useCallback(
-    (listener: () => void) => (on ? store.subscribe("any", listener) : () => undefined),
-    [store, on],
-  );
-  const get = () => {
-    if (!on) return "";
-    const { workflow_ids, workflows } = store.get();
-    return workflow_ids.filter((id) => workflows.get(id)?.latest?.status === "failed").join(" ");
-  };
+  const get = useMemo(() => {
+    let held: readonly string[] = [];
+    let seen: ReturnType<typeof store.get> | null = null;
+    return () => {
+      const state = store.get();
+      if (state === seen) return held;
+      seen = state;
+      const ids = arrange(state.workflow_ids, state.workflows, { pinFailing, text });
+      if (ids.length !== held.length || ids.some((id, index) => id !== held[index])) held = ids;
+      return held;
+    };
+  }, [store, pinFailing, text]);
+  const subscribe = useCallback((listener: () => void) => store.subscribe("any", listener), [store]);
   return useSyncExternalStore(subscribe, get, get);
 }
 
-/** The table. */
+/** The table of these workflows. */
 export function WorkflowsTable({
   scope,
-  pinFailing,
-  onPin,
+  ids,
+  view,
 }: {
   scope: DeploymentsScope;
-  pinFailing: boolean;
-  onPin: (on: boolean) => void;
+  ids: readonly string[];
+  /** Another view has another order, held or not. */
+  view: string;
 }) {
-  const client = useClient();
-  const live = useWorkflowIds(scope);
   const loaded = useLoaded(scope);
-  const link = useLink(scope);
-  const counts = useCounts(scope)?.workflows;
-  const failing = useFailing(scope, pinFailing).split(" ").filter(Boolean);
-  const ids = failing.length === 0 ? live : [...failing, ...live.filter((id) => !failing.includes(id))];
-  const away = link.state.status !== "live" && link.state.status !== "connecting";
+  const table = useRef<HTMLDivElement>(null);
+  const body = useRef<HTMLDivElement>(null);
+  const reading = useReading(table);
+  const shown = useStillOrder(ids, reading, view);
+  const { density } = usePreferences();
+  const narrow = useMedia(NARROW);
+  const height = narrow ? ROW_PX.narrow : ROW_PX[density];
+  const [margin, setMargin] = useState(0);
+  const [cursor, setCursor] = useState({ id: "", nonce: 0 });
+
+  useLayoutEffect(() => {
+    const measure = () => setMargin((body.current?.getBoundingClientRect().top ?? 0) + window.scrollY);
+    measure();
+    const watch = new ResizeObserver(measure);
+    watch.observe(document.body);
+    return () => watch.disconnect();
+  }, []);
+
+  const virtual = useWindowVirtualizer({
+    count: shown.length,
+    estimateSize: () => height,
+    overscan: OVERSCAN_ROWS,
+    scrollMargin: margin,
+    scrollPaddingStart: COVERED_PX,
+    scrollPaddingEnd: height,
+    getItemKey: useCallback((index: number) => shown[index] ?? index, [shown]),
+    // The row with the focus stays in the document, or the focus would be lost by scrolling.
+    rangeExtractor: useCallback(
+      (range: Range) => {
+        const rows = defaultRangeExtractor(range);
+        const focused = cursor.id ? shown.indexOf(cursor.id) : -1;
+        return focused < 0 || rows.includes(focused) ? rows : [...rows, focused].sort((a, b) => a - b);
+      },
+      [shown, cursor.id],
+    ),
+  });
+
+  useLayoutEffect(() => {
+    // The measured sizes are of another density.
+    if (height > 0) virtual.measure();
+  }, [height, virtual]);
+
+  const move = (by: 1 | -1) => (event: KeyboardEvent) => {
+    const focused = document.activeElement?.closest("[data-workflow]")?.getAttribute("data-workflow");
+    const at = shown.indexOf(focused ?? cursor.id);
+    const next = at < 0 ? 0 : Math.min(shown.length - 1, Math.max(0, at + by));
+    const id = shown[next];
+    if (id === undefined) return;
+    event.preventDefault();
+    virtual.scrollToIndex(next, { align: "auto" });
+    setCursor({ id, nonce: cursor.nonce + 1 });
+  };
+  useKeys({ j: move(1), ArrowDown: move(1), k: move(-1), ArrowUp: move(-1) });
 
   return (
-    <>
-      <div className="flex flex-wrap items-center gap-x-4 gap-y-2 pb-3">
-        <h1 className="text-lg font-semibold tracking-tight">Workflows</h1>
-        {counts && (
-          <p className="text-soft">
-            <span className="font-medium text-ink">{formatNumber(counts.success)}</span> of{" "}
-            {formatNumber(counts.total)} succeeding
-            {counts.failed > 0 && (
-              <>
-                , <span className="font-medium text-failed">{formatNumber(counts.failed)} failing</span>
-              </>
-            )}
-            {counts.active > 0 && <>, {formatNumber(counts.active)} active</>}
-          </p>
-        )}
-        <button
-          type="button"
-          aria-pressed={pinFailing}
-          onClick={() => onPin(!pinFailing)}
-          className={clsx(
-            "ml-auto flex h-8 items-center gap-1.5 rounded-md border px-2.5 text-cell font-medium",
-            pinFailing ? "border-accent bg-accent-tint text-accent" : "border-edge bg-surface hover:bg-hover",
-          )}
-        >
-          <Pin size={14} aria-hidden="true" />
-          Failing on top
-        </button>
-      </div>
-      <div className="overflow-hidden rounded-xl border border-line bg-surface shadow-card">
-        {!loaded && away ? (
-          <Failure
-            title="The workflows did not load"
-            reason={
-              link.state.status === "stopped"
-                ? `${linkWords(link).word}.`
-                : "The server could not be reached."
-            }
-            onRetry={() => client.retry()}
-          />
-        ) : loaded && ids.length === 0 ? (
-          <Notice
-            title="No workflows here yet"
-            actions={
-              <RowLink href={boardPath(scope)} className="font-medium text-accent hover:underline">
-                How to make the first deployment
-              </RowLink>
-            }
-          >
-            A workflow appears with its first deployment.
-          </Notice>
-        ) : (
-          <div role="table" aria-label="Workflows" aria-busy={!loaded} data-holds-order>
-            <Head />
-            <div role="rowgroup">
-              {loaded ? ids.map((id) => <Row key={id} scope={scope} id={id} />) : <Skeleton />}
-            </div>
-          </div>
-        )}
-      </div>
-    </>
-  );
-}
-
-function Head() {
-  return (
-    <div role="rowgroup" className="border-b border-line max-sm:sr-only">
-      <div role="row" className="workflow-grid h-9 text-xs font-medium text-faint">
-        <div role="columnheader" className={COLUMN.name}>
-          Workflow
+    <div
+      ref={table}
+      role="table"
+      aria-label="Workflows"
+      aria-busy={!loaded}
+      aria-rowcount={shown.length + 1}
+      className="rounded-xl border border-line bg-surface shadow-card"
+    >
+      <WorkflowHead />
+      {loaded ? (
+        <div ref={body} role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
+          {virtual.getVirtualItems().map((item) => {
+            const id = shown[item.index];
+            if (id === undefined) return null;
+            return (
+              <PlacedRow
+                key={item.key}
+                scope={scope}
+                id={id}
+                index={item.index}
+                top={item.start - margin}
+                height={height}
+                focus={cursor.id === id ? cursor.nonce : 0}
+              />
+            );
+          })}
         </div>
-        <div role="columnheader" className={COLUMN.latest}>
-          Latest
+      ) : (
+        <div ref={body} role="rowgroup">
+          <WorkflowSkeleton height={height} />
         </div>
-        <div role="columnheader" className={COLUMN.current}>
-          Current
-        </div>
-        <div role="columnheader" className={COLUMN.recent}>
-          Last 12
-        </div>
-        <div role="columnheader" className={COLUMN.active}>
-          Active
-        </div>
-        <div role="columnheader" className={COLUMN.success}>
-          Last success
-        </div>
-      </div>
+      )}
     </div>
   );
 }
 
-const ROW_CLASS =
-  "workflow-grid relative min-h-14 border-b border-line last:border-0 hover:bg-hover compact:min-h-10 has-[a:focus-visible]:bg-accent-tint";
-
-const Row = memo(function Row({ scope, id }: { scope: DeploymentsScope; id: string }) {
-  const row = useWorkflow(scope, id);
-  if (!row) return null;
-  return (
-    <div role="row" data-workflow={id} className={ROW_CLASS}>
-      <div role="cell" className={COLUMN.name}>
-        <RowLink
-          href={workflowPath(scope, id)}
-          className="truncate font-medium outline-none after:absolute after:inset-0"
-        >
-          {row.name || id}
-        </RowLink>
-      </div>
-      <div role="cell" className={COLUMN.latest}>
-        <Latest row={row} />
-      </div>
-      <div role="cell" className={COLUMN.current}>
-        {row.current ? (
-          <>
-            <span className="truncate font-mono text-cell">{row.current.version ?? "unnamed"}</span>
-            <span className="relative shrink-0 text-cell text-faint">
-              <RelativeTime at={row.current.since} />
-            </span>
-          </>
-        ) : (
-          <span className="text-cell text-faint">none</span>
-        )}
-      </div>
-      <div role="cell" className={COLUMN.recent}>
-        <RecentBars recent={row.recent} />
-      </div>
-      <div role="cell" className={clsx(COLUMN.active, row.active === 0 && "text-faint")}>
-        {formatNumber(row.active)}
-      </div>
-      <div role="cell" className={COLUMN.success}>
-        {row.last_success_at ? (
-          <RelativeTime at={row.last_success_at} className="relative text-cell text-soft" />
-        ) : (
-          <span className="text-cell text-faint">never</span>
-        )}
-      </div>
-    </div>
-  );
-});
-
-function Latest({ row }: { row: Workflow }) {
-  if (!row.latest) return null;
-  const { status, version, at } = row.latest;
-  return (
-    <>
-      <StatusIcon status={status} />
-      <span className="sr-only">{lookOf(status).word}</span>
-      <span className="truncate font-mono text-cell">{version ?? lookOf(status).word}</span>
-      <RelativeTime at={at} className="relative shrink-0 text-cell text-faint" />
-    </>
-  );
-}
-
-function Skeleton() {
-  return [1, 2, 3, 4, 5, 6].map((row) => (
-    <div role="row" key={row} className={ROW_CLASS}>
-      <div role="cell" className={COLUMN.name}>
-        <span className="skeleton h-3.5 w-28" />
-      </div>
-      <div role="cell" className={COLUMN.latest}>
-        <span className="skeleton h-3.5 w-24" />
-      </div>
-    </div>
-  ));
+/** Gives the row a style that is the same object while its place is. */
+function PlacedRow({
+  top,
+  height,
+  ...rest
+}: { top: number; height: number } & Omit<Parameters<typeof WorkflowRow>[0], "style">) {
+  const [style, setStyle] = useState({ top, height });
+  if (style.top !== top || style.height !== height) setStyle({ top, height });
+  return <WorkflowRow {...rest} style={style} />;
 }
