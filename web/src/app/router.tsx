@@ -15,6 +15,7 @@ const loadSignInPage = () => import("~/routes/sign-in");
 const loadDeploymentsPage = () => import("~/routes/deployments");
 const loadDeploymentPage = () => import("~/routes/deployment");
 const loadWorkflowsPage = () => import("~/routes/workflows");
+const loadEnvironmentsPage = () => import("~/routes/environments");
 
 const text = (raw: Readonly<Record<string, unknown>>): Record<string, string> =>
   Object.fromEntries(
@@ -39,6 +40,13 @@ const signIn = createRoute({
   path: "/sign-in",
   validateSearch: text,
   component: lazyRouteComponent(loadSignInPage, "SignInPage"),
+});
+
+const environments = createRoute({
+  getParentRoute: () => root,
+  path: "/t/$tenant",
+  validateSearch: text,
+  component: lazyRouteComponent(loadEnvironmentsPage, "EnvironmentsPage"),
 });
 
 const board = createRoute({
@@ -73,7 +81,7 @@ const styleguide = import.meta.env.DEV
     ]
   : [];
 
-const routeTree = root.addChildren([home, signIn, board, details, workflows, ...styleguide]);
+const routeTree = root.addChildren([home, signIn, environments, board, details, workflows, ...styleguide]);
 
 /** The query string as text, without a question mark if it is empty. */
 function stringifySearch(search: Record<string, unknown>): string {
@@ -84,7 +92,8 @@ function stringifySearch(search: Record<string, unknown>): string {
 /** Fetches the chunks of the board's pages, so that one can still go from one to another without a server. */
 export function preloadPages(): void {
   const failed = () => undefined;
-  for (const load of [loadDeploymentsPage, loadDeploymentPage, loadWorkflowsPage]) load().catch(failed);
+  for (const load of [loadDeploymentsPage, loadDeploymentPage, loadWorkflowsPage, loadEnvironmentsPage])
+    load().catch(failed);
 }
 
 /** The app's router. */

@@ -1,14 +1,16 @@
-// What stands around every page of a board: the header with its switch, the two tabs and the link's state, and
+// What stands around every page of a board: the header with its switch, the tabs and the link's state, and
 // the rule that everything that moves stops with the link. On a wall there is no header, only the dimming.
 
-import type { Scope } from "@shipboard/client";
+import type { Link, Scope } from "@shipboard/client";
 import { useClient, useLink } from "@shipboard/client/react";
+import { useRouter } from "@tanstack/react-router";
 import { clsx } from "clsx";
 import { type ReactNode, useEffect } from "react";
 import { ShipMark } from "~/shared/brand";
 import { FrozenAt, frozenAt } from "~/shared/clock";
+import { useKeys } from "~/shared/keys";
 import { LinkState } from "~/shared/link-state";
-import { type Board, boardPath, rememberBoard, workflowsPath } from "~/shared/paths";
+import { type Board, boardPath, environmentsPath, rememberBoard, workflowsPath } from "~/shared/paths";
 import { RowLink } from "~/shared/row-link";
 import { signInHref } from "~/shared/session";
 import { SettingsMenu } from "~/shared/settings-menu";
@@ -16,32 +18,44 @@ import { Shortcuts } from "~/shared/shortcuts";
 import { Switcher } from "~/shared/switcher";
 
 /** Which tab is open; a deployment's page belongs to the first. */
-export type Tab = "deployments" | "workflows";
+export type Tab = "deployments" | "workflows" | "environments";
 
-/** The frame of a board's page. */
+/** The frame of a board's page: its link is the scope's, and it is where to begin next time. */
 export function PageFrame({
-  board,
   scope,
-  tab,
-  wall = false,
-  children,
-}: {
-  board: Board;
-  scope: Scope;
-  tab: Tab;
-  wall?: boolean;
-  children: ReactNode;
-}) {
+  ...rest
+}: Omit<Parameters<typeof LinkedFrame>[0], "link"> & { scope: Scope }) {
   const link = useLink(scope);
-  const { clock } = useClient();
-  const frozen = frozenAt(link, clock.offset());
-  const { tenant, env } = board;
-  const signedOut = link.state.status === "stopped" && link.state.reason === "unauthorized";
+  const { tenant, env } = rest.board;
   const loaded = link.state.status === "live";
 
   useEffect(() => {
     if (loaded) rememberBoard({ tenant, env });
   }, [loaded, tenant, env]);
+
+  return <LinkedFrame {...rest} link={link} />;
+}
+
+/** The frame around whatever this link stands for. */
+export function LinkedFrame({
+  board,
+  link,
+  tab,
+  wall = false,
+  children,
+}: {
+  /** Where the tabs of a single board lead. */
+  board: Board;
+  link: Link;
+  tab: Tab;
+  wall?: boolean;
+  children: ReactNode;
+}) {
+  const { clock } = useClient();
+  const router = useRouter();
+  const frozen = frozenAt(link, clock.offset());
+  const signedOut = link.state.status === "stopped" && link.state.reason === "unauthorized";
+  useKeys({ w: () => router.history.push(`${environmentsPath(board.tenant)}?where=`) });
 
   useEffect(() => {
     if (signedOut) location.replace(signInHref(location.pathname + location.search));
@@ -61,7 +75,7 @@ export function PageFrame({
           Skip to content
         </a>
         {wall ? (
-          <WallHeader board={board} scope={scope} />
+          <WallHeader board={board} link={link} />
         ) : (
           <header className="sticky top-0 z-30 border-b border-line bg-surface">
             <div className="mx-auto flex h-(--bar-height) max-w-[110rem] items-center gap-1 px-3 sm:gap-3 sm:px-6">
@@ -108,6 +122,7 @@ function TabLinks({ board, tab }: { board: Board; tab: Tab }) {
   const tabs = [
     { id: "deployments", label: "Deployments", href: boardPath(board) },
     { id: "workflows", label: "Workflows", href: workflowsPath(board) },
+    { id: "environments", label: "Environments", href: environmentsPath(board.tenant) },
   ] as const;
   return tabs.map(({ id, label, href }) => (
     <RowLink
@@ -124,8 +139,7 @@ function TabLinks({ board, tab }: { board: Board; tab: Tab }) {
   ));
 }
 
-function WallHeader({ board, scope }: { board: Board; scope: Scope }) {
-  const link = useLink(scope);
+function WallHeader({ board, link }: { board: Board; link: Link }) {
   return (
     <header className="mx-auto flex items-center justify-between px-6 pt-5 text-lg">
       <h1 className="flex items-center gap-3 font-semibold">

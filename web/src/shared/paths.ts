@@ -26,6 +26,9 @@ export const deploymentPath = (board: Board, id: string): string => `${boardPath
 export const workflowPath = (board: Board, workflow: string): string =>
   `${boardPath(board)}?workflow=${part(workflow)}`;
 
+/** The environments page. */
+export const environmentsPath = (tenant: string): string => `/t/${part(tenant)}`;
+
 /** Remembers where to begin next time. */
 export const rememberBoard = ({ tenant, env }: Board): void =>
   writeStored(LAST_BOARD_KEY, `${tenant}/${env}`);

@@ -7,12 +7,13 @@ import { useKeys } from "~/shared/keys";
 const DIALOG_ID = "shortcuts";
 
 const ROWS: readonly (readonly [keys: readonly string[], what: string])[] = [
-  [["j", "↓"], "Next deployment"],
-  [["k", "↑"], "Previous deployment"],
+  [["j", "↓"], "Next row"],
+  [["k", "↑"], "Previous row"],
   [["Enter"], "Open it"],
   [["[", "]"], "On its page: the previous, the next one"],
   [["/"], "Search"],
   [["e", "E"], "In a log: the next error, the one before"],
+  [["w"], "Where is … in all environments"],
   [["Esc"], "Leave the search, then clear the filters"],
   [["n"], "Show new deployments"],
   [["f"], "Show on a wall, and back"],

@@ -7,17 +7,18 @@ import { useRouter } from "@tanstack/react-router";
 import { ChevronDown } from "lucide-react";
 import type { ComponentProps } from "react";
 import { Menu, MenuChoices } from "~/shared/menu";
-import { type Board, boardPath, workflowsPath } from "~/shared/paths";
+import { type Board, boardPath, environmentsPath, workflowsPath } from "~/shared/paths";
 
 const STALE_MS = 60_000;
 
-/** The environments of a tenant, in their order. */
-export function useEnvs(tenant: string) {
+/** The environments of a tenant, in their order; read again every so often, if an interval is given. */
+export function useEnvs(tenant: string, againMs: number | false = false) {
   const { api } = useClient();
   return useQuery({
     queryKey: ["envs", tenant],
     queryFn: ({ signal }) => api.envs(tenant, signal),
     staleTime: STALE_MS,
+    refetchInterval: againMs,
     placeholderData: keepPreviousData,
     select: (envs) => [...envs].sort((a, b) => a.position - b.position || a.id.localeCompare(b.id)),
   });
@@ -45,15 +46,26 @@ function Trigger({ what, name, ...rest }: ComponentProps<"button"> & { what: str
   );
 }
 
-/** The two menus. */
-export function Switcher({ board, page }: { board: Board; page: "deployments" | "workflows" }) {
+/** The two menus. On the page of all environments the second has none chosen. */
+export function Switcher({
+  board,
+  page,
+}: {
+  board: Board;
+  page: "deployments" | "workflows" | "environments";
+}) {
   const router = useRouter();
   const tenants = useTenants().data ?? [];
   const envs = useEnvs(board.tenant).data ?? [];
   const { api } = useClient();
   const go = (next: Board) =>
     router.history.push(page === "workflows" ? workflowsPath(next) : boardPath(next));
+  const all = page === "environments";
   const toTenant = (tenant: string) => {
+    if (all) {
+      router.history.push(environmentsPath(tenant));
+      return;
+    }
     // The same env there if it has one, else its first.
     api.envs(tenant).then(
       (there) => {
@@ -82,10 +94,10 @@ export function Switcher({ board, page }: { board: Board; page: "deployments" | 
       <span aria-hidden="true" className="text-edge">
         /
       </span>
-      <Menu trigger={<Trigger what="Environment" name={nameOf(envs, board.env)} />}>
+      <Menu trigger={<Trigger what="Environment" name={all ? "All" : nameOf(envs, board.env)} />}>
         <MenuChoices
           label="Environment"
-          value={board.env}
+          value={all ? null : board.env}
           choices={choices(envs, board.env)}
           onChange={(env) => go({ tenant: board.tenant, env })}
         />
