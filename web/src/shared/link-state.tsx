@@ -33,6 +33,17 @@ export function linkWords({ state }: Link): { word: string; look: "live" | "wait
   }
 }
 
+/** Why what never loaded is not going to for now; null while it still may. */
+export function obstacleOf(link: Link): string | null {
+  const { state } = link;
+  if (state.status === "offline" || state.status === "reconnecting")
+    return "The server could not be reached.";
+  // Whoever is signed out is led to the sign-in page.
+  if (state.status !== "stopped" || state.reason === "unauthorized") return null;
+  if (state.reason === "not_found") return "There is no such board, or you may not see it.";
+  return `${linkWords(link).word}.`;
+}
+
 /** The link's state at the right of the header. */
 export function LinkState({ link }: { link: Link }) {
   const client = useClient();

@@ -1,7 +1,7 @@
 // The deployments page put together: counters, filters, table, and what stands in the table's place while there
 // are no rows. The view comes from the address and goes back to it.
 
-import type { DeploymentsScope, Link } from "@shipboard/client";
+import type { DeploymentsScope } from "@shipboard/client";
 import {
   useClient,
   useCounts,
@@ -13,7 +13,7 @@ import {
 import { type ReactNode, useMemo, useRef, useState } from "react";
 import { useAwake } from "~/shared/awake";
 import { useKeys } from "~/shared/keys";
-import { linkWords } from "~/shared/link-state";
+import { obstacleOf } from "~/shared/link-state";
 import { Failure } from "~/shared/notice";
 import { Cards } from "./cards";
 import { NothingMatches, NothingYet } from "./empty-board";
@@ -113,16 +113,6 @@ export function DeploymentsBoard({
   );
 }
 
-/** Why a page that never loaded is not going to for now; null while it still may. */
-function obstacle(link: Link): string | null {
-  const { state } = link;
-  if (state.status === "offline" || state.status === "reconnecting")
-    return "The server could not be reached.";
-  if (state.status !== "stopped" || state.reason === "unauthorized") return null;
-  if (state.reason === "not_found") return "There is no such board, or you may not see it.";
-  return `${linkWords(link).word}.`;
-}
-
 function Content({
   env,
   scope,
@@ -161,7 +151,7 @@ function Content({
     );
   }
   if (!shown) {
-    const reason = obstacle(link);
+    const reason = obstacleOf(link);
     if (reason === null) return <TableSkeleton wall={wall} />;
     return (
       <Panel>

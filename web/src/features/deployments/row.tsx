@@ -8,6 +8,7 @@ import { Undo2 } from "lucide-react";
 import { type CSSProperties, memo, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { RelativeTime } from "~/shared/clock";
 import { CopyIcon } from "~/shared/copy";
+import { flash } from "~/shared/flash";
 import { shortSha, subjectOf } from "~/shared/format";
 import { titleOf } from "~/shared/naming";
 import { deploymentPath } from "~/shared/paths";
@@ -18,7 +19,6 @@ import { ProgressCell } from "./progress-cell";
 import { RowMenu } from "./row-menu";
 import { filtersOf } from "./search";
 
-const FLASH_MS = 900;
 /** A row that was changed so lately is news when it first appears. */
 const FRESH_MS = 2_000;
 
@@ -214,9 +214,7 @@ function useFlash(row: Deployment | undefined) {
     if (!row || was === row) return;
     // A row may also come into sight by scrolling: then it is not news.
     const news = was ? differs(was, row) : clock.exact() - Date.parse(row.updated_at) < FRESH_MS;
-    if (!news) return;
-    const flash = getComputedStyle(document.documentElement).getPropertyValue("--flash");
-    element.current?.animate?.([{ backgroundColor: flash }, {}], { duration: FLASH_MS, easing: "ease-out" });
+    if (news) flash(element.current);
   }, [row, clock]);
   return element;
 }

@@ -7,6 +7,7 @@ import { clsx } from "clsx";
 import { EqualNot } from "lucide-react";
 import { memo, type RefObject, useCallback, useEffect, useRef, useSyncExternalStore } from "react";
 import { RelativeTime } from "~/shared/clock";
+import { flash } from "~/shared/flash";
 import { formatAbsolute } from "~/shared/format";
 import { deploymentPath } from "~/shared/paths";
 import { RowLink } from "~/shared/row-link";
@@ -15,8 +16,6 @@ import { StatusIcon } from "~/shared/status-badge";
 import { useDerived } from "./derived";
 import type { Fleet, Place } from "./fleet";
 import { attemptOf, type Cell, type Drift } from "./matrix";
-
-const FLASH_MS = 900;
 
 /** The cell of a workflow in the column's environment. */
 export const MatrixCell = memo(function MatrixCell({
@@ -186,8 +185,6 @@ function useFlash(element: RefObject<HTMLElement | null>, cell: Cell | null): vo
       was.current?.deployment_id === workflow.current?.deployment_id &&
       was.latest?.deployment_id === workflow.latest?.deployment_id &&
       was.latest?.status === workflow.latest?.status;
-    if (same) return;
-    const flash = getComputedStyle(document.documentElement).getPropertyValue("--flash");
-    element.current?.animate?.([{ backgroundColor: flash }, {}], { duration: FLASH_MS, easing: "ease-out" });
+    if (!same) flash(element.current);
   }, [element, workflow]);
 }

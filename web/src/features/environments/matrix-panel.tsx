@@ -1,12 +1,11 @@
 // The matrix itself and what stands in its place while there is none. It renders when rows come, go or move; what
 // is in them renders itself.
 
-import type { Link } from "@shipboard/client";
 import { useClient } from "@shipboard/client/react";
 import { memo, type ReactNode, useMemo } from "react";
 import { Button } from "~/shared/button";
 import { formatNumber } from "~/shared/format";
-import { linkWords } from "~/shared/link-state";
+import { obstacleOf } from "~/shared/link-state";
 import { Failure, Notice } from "~/shared/notice";
 import { boardPath } from "~/shared/paths";
 import { RowLink } from "~/shared/row-link";
@@ -131,20 +130,13 @@ const Cells = memo(function Cells({ fleet, id }: { fleet: Fleet; id: string }) {
 function NotLoaded({ fleet }: { fleet: Fleet }) {
   const client = useClient();
   const link = useDerived(fleet.link, (held) => held);
-  const reason = obstacle(link);
+  const reason = obstacleOf(link);
   if (reason === null) return <MatrixSkeleton />;
   return (
     <Panel>
       <Failure title="The environments did not load" reason={reason} onRetry={() => client.retry()} />
     </Panel>
   );
-}
-
-/** Why a page that never loaded is not going to for now; null while it still may. */
-function obstacle(link: Link): string | null {
-  const { status } = link.state;
-  if (status === "offline" || status === "reconnecting") return "The server could not be reached.";
-  return status === "stopped" ? `${linkWords(link).word}.` : null;
 }
 
 function Empty({ fleet }: { fleet: Fleet }) {
