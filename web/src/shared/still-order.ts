@@ -24,7 +24,7 @@ export function useStillOrder(live: readonly string[], busy: boolean, key: strin
   return ids;
 }
 
-/** Whether the focus or a moving pointer is within the element. */
+/** Whether the focus or a moving pointer is within the element, or the focus in a menu that was opened from it. */
 export function useReading(element: RefObject<HTMLElement | null>): boolean {
   const [focused, setFocused] = useState(false);
   const [pointing, setPointing] = useState(false);
@@ -41,19 +41,22 @@ export function useReading(element: RefObject<HTMLElement | null>): boolean {
       timer = setTimeout(rest, POINTER_REST_MS);
       setPointing(true);
     };
-    const focus = () => setFocused(within.contains(document.activeElement));
+    const focus = () => {
+      const active = document.activeElement;
+      setFocused(within.contains(active) || active?.closest("[data-holds-order]") != null);
+    };
     // After a focusout the next element has the focus only in the next turn.
     const blur = () => queueMicrotask(focus);
     within.addEventListener("pointermove", move);
     within.addEventListener("pointerleave", rest);
-    within.addEventListener("focusin", focus);
-    within.addEventListener("focusout", blur);
+    document.addEventListener("focusin", focus);
+    document.addEventListener("focusout", blur);
     return () => {
       clearTimeout(timer);
       within.removeEventListener("pointermove", move);
       within.removeEventListener("pointerleave", rest);
-      within.removeEventListener("focusin", focus);
-      within.removeEventListener("focusout", blur);
+      document.removeEventListener("focusin", focus);
+      document.removeEventListener("focusout", blur);
     };
   }, [element]);
   return focused || pointing;

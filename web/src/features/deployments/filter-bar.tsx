@@ -3,20 +3,18 @@
 
 import { type DeploymentsScope, STATUSES, type Status } from "@shipboard/client";
 import { useCounts, useDeploymentsStore, useWorkflowIds } from "@shipboard/client/react";
-import { Search, Tv } from "lucide-react";
-import { type RefObject, useEffect, useState } from "react";
+import { Tv } from "lucide-react";
+import type { RefObject } from "react";
 import { IconButton } from "~/shared/button";
 import { formatNumber } from "~/shared/format";
 import { Menu, MenuCheck } from "~/shared/menu";
+import { SearchBox } from "~/shared/search-box";
 import { lookOf } from "~/shared/status";
 import { StatusIcon } from "~/shared/status-badge";
 import { PeriodFacet } from "./facet-period";
 import { ChipTrigger, FacetChip, PickFacet } from "./facets";
 import { type BoardSearch, filterOf, statusesOf, toggleStatus, withField, withoutFilters } from "./search";
 import { ViewsMenu } from "./views-menu";
-
-/** How long typing rests before the search goes out. */
-const TYPING_MS = 250;
 
 /** The bar between the counters and the table. */
 export function FilterBar({
@@ -35,9 +33,13 @@ export function FilterBar({
   return (
     <search className="flex flex-wrap items-center gap-2 py-3 max-sm:gap-1.5">
       <SearchBox
+        label="Search deployments"
+        placeholder="Version, commit, message, id"
         value={search.q ?? ""}
         onChange={(q) => onChange(withField(search, "q", q), "replace")}
         box={searchBox}
+        hint="/"
+        className="max-sm:w-full sm:w-64"
       />
       <StatusFacet scope={scope} search={search} onChange={onChange} />
       <WorkflowFacet
@@ -68,59 +70,6 @@ export function FilterBar({
         </IconButton>
       </div>
     </search>
-  );
-}
-
-function SearchBox({
-  value,
-  onChange,
-  box,
-}: {
-  value: string;
-  onChange: (value: string) => void;
-  box: RefObject<HTMLInputElement | null>;
-}) {
-  const [text, setText] = useState(value);
-  const [seen, setSeen] = useState(value);
-  // The address changed by other means, such as Back or Clear.
-  if (seen !== value) {
-    setSeen(value);
-    setText(value);
-  }
-  useEffect(() => {
-    if (text.trim() === value) return;
-    const timer = setTimeout(() => onChange(text.trim()), TYPING_MS);
-    return () => clearTimeout(timer);
-  }, [text, value, onChange]);
-  return (
-    <label className="relative min-w-0 max-sm:w-full sm:w-64">
-      <span className="sr-only">Search deployments</span>
-      <Search
-        size={15}
-        aria-hidden="true"
-        className="pointer-events-none absolute top-1/2 left-2.5 -translate-y-1/2 text-faint"
-      />
-      <input
-        ref={box}
-        type="search"
-        value={text}
-        onChange={(event) => setText(event.target.value)}
-        onKeyDown={(event) => {
-          if (event.key === "Enter") onChange(text.trim());
-          if (event.key !== "Escape") return;
-          if (text) setText("");
-          else event.currentTarget.blur();
-          event.preventDefault();
-        }}
-        placeholder="Version, commit, message, id"
-        className="h-8 w-full rounded-md border border-edge bg-surface pr-8 pl-8 text-cell placeholder:text-faint focus-visible:outline-offset-0 [&::-webkit-search-cancel-button]:hidden"
-      />
-      {!text && (
-        <kbd className="pointer-events-none absolute top-1/2 right-2 -translate-y-1/2 rounded border border-edge px-1.5 font-mono text-2xs text-faint">
-          /
-        </kbd>
-      )}
-    </label>
   );
 }
 

@@ -102,7 +102,6 @@ export function DeploymentsTable({
       {shown.fresh > 0 && <FreshPill count={shown.fresh} onShow={showFresh} />}
       <div
         ref={table}
-        data-holds-order
         role="table"
         aria-label="Deployments"
         aria-rowcount={ids.length + 1}

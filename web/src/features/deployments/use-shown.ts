@@ -5,58 +5,23 @@ import { compareDeployments, type DeploymentsScope, scopeKey } from "@shipboard/
 import { useDeploymentIds, useDeploymentsStore } from "@shipboard/client/react";
 import { type RefObject, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import type { STATUS_LOOKS } from "~/shared/status";
+import { useReading } from "~/shared/still-order";
 import type { Sort } from "./search";
 import { beginShown, LEAVE_MS, nextShown, type Shown, settleShown } from "./shown";
 
 /** Scrolled further than this, the top of the list is out of sight. */
 const SCROLLED_PX = 8;
-/** A pointer that rested this long over the table is not reading it. */
-const POINTER_REST_MS = 2_500;
 
-/** Whether somebody has scrolled, has the focus in the table or moves the pointer over it. */
+/** Whether somebody has scrolled, or reads in the table. */
 export function useBusy(table: RefObject<HTMLElement | null>): boolean {
-  const [focused, setFocused] = useState(false);
   const [scrolled, setScrolled] = useState(() => window.scrollY > SCROLLED_PX);
-  const [pointing, setPointing] = useState(false);
-
   useEffect(() => {
-    const onFocus = () => setFocused(document.activeElement?.closest("[data-holds-order]") != null);
     const onScroll = () => setScrolled(window.scrollY > SCROLLED_PX);
-    // After a focusout the next element has the focus only in the next turn.
-    const onBlur = () => queueMicrotask(onFocus);
-    document.addEventListener("focusin", onFocus);
-    document.addEventListener("focusout", onBlur);
     window.addEventListener("scroll", onScroll, { passive: true });
-    return () => {
-      document.removeEventListener("focusin", onFocus);
-      document.removeEventListener("focusout", onBlur);
-      window.removeEventListener("scroll", onScroll);
-    };
+    return () => window.removeEventListener("scroll", onScroll);
   }, []);
-
-  useEffect(() => {
-    const element = table.current;
-    if (!element) return;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const rest = () => {
-      clearTimeout(timer);
-      setPointing(false);
-    };
-    const move = () => {
-      clearTimeout(timer);
-      timer = setTimeout(rest, POINTER_REST_MS);
-      setPointing(true);
-    };
-    element.addEventListener("pointermove", move);
-    element.addEventListener("pointerleave", rest);
-    return () => {
-      clearTimeout(timer);
-      element.removeEventListener("pointermove", move);
-      element.removeEventListener("pointerleave", rest);
-    };
-  }, [table]);
-
-  return focused || scrolled || pointing;
+  const reading = useReading(table);
+  return scrolled || reading;
 }
 
 const ATTENTION = [
