@@ -1,11 +1,9 @@
 // All environments of a tenant beside each other: live over one stream, what differs between neighbours, and where
 // a version is.
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import type { AxeResults } from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { violations } from "./axe";
 import {
   linkIs,
   type Reporter,
@@ -21,7 +19,6 @@ import {
 const ENVS = ["dev", "staging", "production"] as const;
 type EnvName = (typeof ENVS)[number];
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const folder = temporary();
 let server: Server;
 let browser: Browser;
@@ -239,6 +236,7 @@ const VIEWS = [
 const LOOKS = [
   { name: "light", theme: "light", width: 1440, height: 900 },
   { name: "dark", theme: "dark", width: 1440, height: 900 },
+  { name: "compact", theme: "light", density: "compact", width: 1440, height: 900 },
   { name: "narrow light", theme: "light", width: 360, height: 760 },
   { name: "narrow dark", theme: "dark", width: 360, height: 760 },
 ] as const;
@@ -248,14 +246,7 @@ describe.each(LOOKS)("in $name", (look) => {
     const { page, context, complaints, strangers } = await visit(browser, matrix + search, look);
     await page.waitForSelector(ready);
     await linkIs(page, "live");
-    await page.evaluate(axe);
-    const { violations }: AxeResults = await page.evaluate(
-      () =>
-        Reflect.get(window, "axe").run(document, {
-          runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-        }) satisfies Promise<AxeResults>,
-    );
-    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 160)}`)).toEqual([]);
+    expect(await violations(page)).toEqual([]);
     await fits(page);
     expect(complaints).toEqual([]);
     expect(strangers).toEqual([]);

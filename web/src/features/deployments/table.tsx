@@ -6,7 +6,7 @@ import { usePaging } from "@shipboard/client/react";
 import { defaultRangeExtractor, type Range, useWindowVirtualizer } from "@tanstack/react-virtual";
 import { clsx } from "clsx";
 import { ArrowDown, ArrowUp } from "lucide-react";
-import { useCallback, useLayoutEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { Button } from "~/shared/button";
 import { formatNumber, plural } from "~/shared/format";
 import { useKeys } from "~/shared/keys";
@@ -20,6 +20,8 @@ const ROW_PX = { comfortable: 56, compact: 36, narrow: 68, wall: 84 } as const;
 const OVERSCAN_ROWS = 8;
 /** The sticky header and the column heads, which cover the top of the window. */
 const COVERED_PX = 100;
+/** Older rows are asked for when the table's end is so close. */
+const AHEAD_PX = 600;
 
 /** How high a row is now. */
 export function useRowHeight(wall: boolean): number {
@@ -265,8 +267,22 @@ function SortButton({
 
 function More({ scope, count, sort }: { scope: DeploymentsScope; count: number; sort: Sort }) {
   const { has_more, loading, error, loadMore } = usePaging(scope);
+  const foot = useRef<HTMLDivElement>(null);
+  // In another order older rows would come in anywhere, so there a person has to ask.
+  const endless = has_more && !loading && !error && sort === "newest";
+  useEffect(() => {
+    if (!endless || !foot.current) return;
+    const watch = new IntersectionObserver(
+      (seen) => {
+        if (seen.some((one) => one.isIntersecting)) void loadMore();
+      },
+      { rootMargin: `${AHEAD_PX}px` },
+    );
+    watch.observe(foot.current);
+    return () => watch.disconnect();
+  }, [endless, loadMore]);
   return (
-    <div className="flex h-14 items-center justify-center gap-3 px-4 text-cell text-faint">
+    <div ref={foot} className="flex h-14 items-center justify-center gap-3 px-4 text-cell text-faint">
       {error ? (
         <span role="alert" className="text-failed">
           {error.message}
