@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use shipboard_core::id::{DeploymentId, Slug};
 use shipboard_core::report::{ProgressBody, Report, ReportBody, StepBody};
+use shipboard_core::status::Status;
 
 use super::Place;
 use super::client::{CallError, Client};
@@ -51,7 +52,7 @@ pub struct StartArgs {
     #[command(flatten)]
     about: About,
     /// queued, waiting or running
-    #[arg(long, default_value = "running")]
+    #[arg(long, default_value = "running", value_parser = known)]
     status: String,
     /// Print id and URL as JSON
     #[arg(long)]
@@ -83,7 +84,7 @@ pub struct UpdateArgs {
     #[command(flatten)]
     which: Which,
     /// queued, waiting or running
-    #[arg(long)]
+    #[arg(long, value_parser = known)]
     status: Option<String>,
     /// How far it has come, 0 to 100
     #[arg(long, value_name = "PERCENT")]
@@ -107,8 +108,20 @@ pub struct FinishArgs {
     #[command(flatten)]
     which: Which,
     /// success, failed, cancelled or skipped
-    #[arg(long, default_value = "success")]
+    #[arg(long, default_value = "success", value_parser = ending)]
     status: String,
+}
+
+/// A word that the server knows for a status. It would store any other, as an end that never came.
+fn known(word: &str) -> Result<String, String> {
+    let is_known =
+        word.eq_ignore_ascii_case("removed") || Status::parse(word).is_some_and(|s| s != Status::Lost);
+    is_known.then(|| word.to_owned()).ok_or_else(|| "is no status that can be reported".to_owned())
+}
+
+fn ending(word: &str) -> Result<String, String> {
+    let ends = Status::parse(word).is_some_and(Status::is_terminal);
+    ends.then(|| word.to_owned()).ok_or_else(|| "is not success, failed, cancelled or skipped".to_owned())
 }
 
 pub(super) async fn start(args: StartArgs) -> ExitCode {

@@ -348,6 +348,24 @@ async fn start_prints_the_id_that_update_and_finish_take() {
 }
 
 #[tokio::test]
+async fn a_status_that_nobody_knows_is_a_mistake_of_the_script_s() {
+    let server = Server::start();
+    let reporter = Reporter::new(&server);
+    let started = reporter.command(&["start", "--workflow", "crane"]).output().unwrap();
+    let id = text(&started.stdout);
+    for args in
+        [["finish", "--status", "bogus"], ["finish", "--status", "running"], ["update", "--status", "done"]]
+    {
+        let output = reporter.command(&args).args(["--id", id.trim()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(args[2]), "{}", text(&output.stderr));
+    }
+    let finish = reporter.command(&["finish", "--status", "Aborted", "--id", id.trim()]).output().unwrap();
+    assert!(finish.status.success(), "{}", text(&finish.stderr));
+    assert_eq!(reporter.newest().await["status"], "cancelled");
+}
+
+#[tokio::test]
 async fn a_script_s_report_that_is_not_taken_fails_it_only_if_strict() {
     let server = Server::start();
     let reporter = Reporter::new(&server);
