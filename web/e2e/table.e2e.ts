@@ -133,6 +133,20 @@ test("a table with the focus holds its order, tells of new rows, and shows them 
   await context.close();
 });
 
+test("a table keeps still while somebody types, and goes on soon after", async () => {
+  const { page, context } = await visit(browser, board);
+  await page.waitForSelector("[data-row]");
+  await linkIs(page, "live");
+  await page.keyboard.press("/");
+  await page.keyboard.type("  ");
+  const id = await report.post({ workflow: "web", version: "v9002", status: "running" });
+  await page.waitForSelector('button:has-text("1 new")');
+  expect(await page.locator(row(id)).count()).toBe(0);
+  await page.waitForSelector(row(id));
+  await report.remove(id);
+  await context.close();
+});
+
 test("a scrolled table holds its order, too", async () => {
   const { page, context } = await visit(browser, board);
   await page.waitForSelector("[data-row]");

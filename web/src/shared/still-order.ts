@@ -3,8 +3,8 @@
 
 import { type RefObject, useEffect, useState } from "react";
 
-/** A pointer that rested this long over the rows is not reading them. */
-const POINTER_REST_MS = 2_500;
+/** Who has not moved the pointer over the rows for so long, nor typed, is not busy with them. */
+const REST_MS = 2_500;
 
 /** The order to show while one is held. */
 export function stillOrder(held: readonly string[], live: readonly string[]): readonly string[] {
@@ -24,22 +24,25 @@ export function useStillOrder(live: readonly string[], busy: boolean, key: strin
   return ids;
 }
 
-/** Whether the focus or a moving pointer is within the element, or the focus in a menu that was opened from it. */
+/**
+ * Whether somebody is busy with the element: the focus or a moving pointer is in it, the focus is in a menu that was
+ * opened from it, or something is being typed on its page.
+ */
 export function useReading(element: RefObject<HTMLElement | null>): boolean {
   const [focused, setFocused] = useState(false);
-  const [pointing, setPointing] = useState(false);
+  const [moving, setMoving] = useState(false);
   useEffect(() => {
     const within = element.current;
     if (!within) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const rest = () => {
       clearTimeout(timer);
-      setPointing(false);
+      setMoving(false);
     };
     const move = () => {
       clearTimeout(timer);
-      timer = setTimeout(rest, POINTER_REST_MS);
-      setPointing(true);
+      timer = setTimeout(rest, REST_MS);
+      setMoving(true);
     };
     const focus = () => {
       const active = document.activeElement;
@@ -48,16 +51,18 @@ export function useReading(element: RefObject<HTMLElement | null>): boolean {
     // After a focusout the next element has the focus only in the next turn.
     const blur = () => queueMicrotask(focus);
     within.addEventListener("pointermove", move);
+    document.addEventListener("input", move);
     within.addEventListener("pointerleave", rest);
     document.addEventListener("focusin", focus);
     document.addEventListener("focusout", blur);
     return () => {
       clearTimeout(timer);
       within.removeEventListener("pointermove", move);
+      document.removeEventListener("input", move);
       within.removeEventListener("pointerleave", rest);
       document.removeEventListener("focusin", focus);
       document.removeEventListener("focusout", blur);
     };
   }, [element]);
-  return focused || pointing;
+  return focused || moving;
 }

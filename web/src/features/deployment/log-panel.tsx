@@ -254,7 +254,11 @@ function SearchBox({
         onChange={(event) => onQuery(event.target.value)}
         onKeyDown={(event) => {
           if (event.key === "Enter") found.step(event.shiftKey ? -1 : 1);
-          if (event.key === "Escape") onQuery("");
+          if (event.key !== "Escape") return;
+          // As in every search box: first what was typed goes, then the focus.
+          if (query) onQuery("");
+          else event.currentTarget.blur();
+          event.preventDefault();
         }}
         className="h-8 w-52 rounded-md border border-edge bg-surface pr-20 pl-7 text-cell placeholder:text-faint focus-visible:outline-offset-0 max-sm:w-full [&::-webkit-search-cancel-button]:hidden"
       />

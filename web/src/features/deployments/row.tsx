@@ -152,8 +152,10 @@ export const Row = memo(function Row({
 
 function SecondLine({ row }: { row: Deployment }) {
   const standing = row.standing && STANDING_WORDS[row.standing];
-  const own = row.external_id === row.id || row.external_id === titleOf(row) ? row.source : row.external_id;
-  const version = row.version && titleOf(row) !== row.version ? row.version : own;
+  const title = titleOf(row);
+  // What stands in a version's place is a version, or else a name that the source gave: nothing that repeats the title.
+  const own = row.version ?? (row.external_id === row.id ? null : row.external_id);
+  const version = own === title ? null : own;
   return (
     <span className="flex min-h-4.5 min-w-0 items-center gap-2 text-xs text-faint max-sm:hidden compact:shrink-0 compact:max-xl:hidden">
       <span className="truncate lg:hidden">{row.workflow_id}</span>

@@ -1,25 +1,22 @@
-// The table: which rows stand where. Virtual over the window's own scrolling, of fixed row height, with the order
-// held while somebody is busy. Rows render themselves (row.tsx); this renders when the order changes or scrolls.
+// The table: which rows there are, of fixed height, with the order held while somebody is busy, and older ones loaded
+// as its end comes near. Rows render themselves (row.tsx); this renders when the order changes or scrolls.
 
 import type { DeploymentsScope } from "@shipboard/client";
 import { usePaging } from "@shipboard/client/react";
-import { defaultRangeExtractor, type Range, useWindowVirtualizer } from "@tanstack/react-virtual";
 import { clsx } from "clsx";
 import { ArrowDown, ArrowUp } from "lucide-react";
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef } from "react";
 import { Button } from "~/shared/button";
 import { formatNumber, plural } from "~/shared/format";
 import { useKeys } from "~/shared/keys";
 import { NARROW, useMedia } from "~/shared/media";
 import { usePreferences } from "~/shared/preferences";
+import { usePlaceStyle, useWindowRows } from "~/shared/window-rows";
 import { COLUMN, Row } from "./row";
 import type { Sort } from "./search";
 import { useBusy, useShown } from "./use-shown";
 
 const ROW_PX = { comfortable: 56, compact: 36, narrow: 68, wall: 84 } as const;
-const OVERSCAN_ROWS = 8;
-/** The sticky header and the column heads, which cover the top of the window. */
-const COVERED_PX = 100;
 /** Older rows are asked for when the table's end is so close. */
 const AHEAD_PX = 600;
 
@@ -45,58 +42,16 @@ export function DeploymentsTable({
   dimmed: boolean;
 }) {
   const table = useRef<HTMLDivElement>(null);
-  const body = useRef<HTMLDivElement>(null);
   const busy = useBusy(table) && !wall;
   const shown = useShown(scope, sort, busy);
   const { ids } = shown;
   const height = useRowHeight(wall);
-  const [margin, setMargin] = useState(0);
-  const [cursor, setCursor] = useState({ id: "", nonce: 0 });
-
-  useLayoutEffect(() => {
-    const measure = () => setMargin((body.current?.getBoundingClientRect().top ?? 0) + window.scrollY);
-    measure();
-    const watch = new ResizeObserver(measure);
-    watch.observe(document.body);
-    return () => watch.disconnect();
-  }, []);
-
-  const virtual = useWindowVirtualizer({
-    count: ids.length,
-    estimateSize: () => height,
-    overscan: OVERSCAN_ROWS,
-    scrollMargin: margin,
-    scrollPaddingStart: COVERED_PX,
-    scrollPaddingEnd: height,
-    getItemKey: useCallback((index: number) => ids[index] ?? index, [ids]),
-    // The row with the focus stays in the document, or the focus would be lost by scrolling.
-    rangeExtractor: useCallback(
-      (range: Range) => {
-        const rows = defaultRangeExtractor(range);
-        const focused = cursor.id ? ids.indexOf(cursor.id) : -1;
-        if (focused < 0 || rows.includes(focused)) return rows;
-        return [...rows, focused].sort((a, b) => a - b);
-      },
-      [ids, cursor.id],
-    ),
-  });
-
-  useLayoutEffect(() => {
-    // The measured sizes are of another density.
-    if (height > 0) virtual.measure();
-  }, [height, virtual]);
-
-  useCursorKeys({
-    ids,
-    cursor,
-    setCursor,
-    scrollTo: (index) => virtual.scrollToIndex(index, { align: "auto" }),
-  });
+  const { body, totalHeight, places, letGo } = useWindowRows(ids, height, "data-row");
   const showFresh = useCallback(() => {
     if (document.activeElement instanceof HTMLElement) document.activeElement.blur();
     window.scrollTo({ top: 0 });
-    setCursor({ id: "", nonce: 0 });
-  }, []);
+    letGo();
+  }, [letGo]);
   useKeys({ n: showFresh });
 
   return (
@@ -110,23 +65,16 @@ export function DeploymentsTable({
         className="rounded-xl border border-line bg-surface shadow-card"
       >
         {!wall && <Head sort={sort} onSort={onSort} />}
-        <div ref={body} role="rowgroup" className="relative" style={{ height: virtual.getTotalSize() }}>
-          {virtual.getVirtualItems().map((item) => {
-            const id = ids[item.index];
-            if (id === undefined) return null;
-            return (
-              <PlacedRow
-                key={item.key}
-                scope={scope}
-                id={id}
-                index={item.index}
-                top={item.start - margin}
-                height={height}
-                leaving={shown.leaving.has(id)}
-                focus={cursor.id === id ? cursor.nonce : 0}
-              />
-            );
-          })}
+        <div ref={body} role="rowgroup" className="relative" style={{ height: totalHeight }}>
+          {places.map(({ key, ...place }) => (
+            <PlacedRow
+              key={key}
+              {...place}
+              scope={scope}
+              height={height}
+              leaving={shown.leaving.has(place.id)}
+            />
+          ))}
         </div>
         <More scope={scope} count={ids.length} sort={sort} />
       </div>
@@ -140,39 +88,7 @@ function PlacedRow({
   height,
   ...rest
 }: { top: number; height: number } & Omit<Parameters<typeof Row>[0], "style">) {
-  const [style, setStyle] = useState({ top, height });
-  if (style.top !== top || style.height !== height) setStyle({ top, height });
-  return <Row {...rest} style={style} />;
-}
-
-interface Cursor {
-  readonly id: string;
-  readonly nonce: number;
-}
-
-/** j, k and the arrows: the focus goes from row to row, by id and not by index. */
-function useCursorKeys({
-  ids,
-  cursor,
-  setCursor,
-  scrollTo,
-}: {
-  ids: readonly string[];
-  cursor: Cursor;
-  setCursor: (next: Cursor) => void;
-  scrollTo: (index: number) => void;
-}): void {
-  const move = (by: 1 | -1) => (event: KeyboardEvent) => {
-    const focused = document.activeElement?.closest("[data-row]")?.getAttribute("data-row");
-    const at = ids.indexOf(focused ?? cursor.id);
-    const next = at < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, at + by));
-    const id = ids[next];
-    if (id === undefined) return;
-    event.preventDefault();
-    scrollTo(next);
-    setCursor({ id, nonce: cursor.nonce + 1 });
-  };
-  useKeys({ j: move(1), ArrowDown: move(1), k: move(-1), ArrowUp: move(-1) });
+  return <Row {...rest} style={usePlaceStyle(top, height)} />;
 }
 
 function FreshPill({ count, onShow }: { count: number; onShow: () => void }) {
