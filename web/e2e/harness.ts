@@ -224,3 +224,16 @@ export const cardShows = (page: Page, card: string, value: string): Promise<unkn
 
 /** A row's selector. */
 export const row = (id: string): string => `[data-row="${id}"]`;
+
+/** Polls until it is so; for what no page can be asked. */
+export async function eventually(
+  what: string,
+  patience: number,
+  check: () => Promise<boolean>,
+): Promise<void> {
+  const end = performance.now() + patience;
+  while (!(await check())) {
+    if (performance.now() > end) throw new Error(`waited ${patience} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}

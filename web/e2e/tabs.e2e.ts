@@ -4,6 +4,7 @@
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
+  eventually,
   linkIs,
   PATIENCE_MS,
   type Reporter,
@@ -45,14 +46,6 @@ async function streams(): Promise<number> {
   const text = await (await fetch(`${server.url}/metrics`)).text();
   const open = text.matchAll(/^shipboard_streams_open\{[^}]*\} (\d+)/gm);
   return [...open].reduce((sum, [, count]) => sum + Number(count), 0);
-}
-
-async function eventually(what: string, patience: number, check: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + patience;
-  while (!(await check())) {
-    if (performance.now() > end) throw new Error(`waited ${patience} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
 }
 
 async function open(context: BrowserContext, path: string): Promise<Page> {

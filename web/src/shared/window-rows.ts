@@ -51,15 +51,7 @@ export function useWindowRows(ids: readonly string[], height: number, attribute:
     scrollPaddingStart: COVERED_PX,
     scrollPaddingEnd: height,
     getItemKey: useCallback((index: number) => ids[index] ?? index, [ids]),
-    // The row with the focus stays in the document, or the focus would be lost by scrolling.
-    rangeExtractor: useCallback(
-      (range: Range) => {
-        const rows = defaultRangeExtractor(range);
-        const focused = cursor.id ? ids.indexOf(cursor.id) : -1;
-        return focused < 0 || rows.includes(focused) ? rows : [...rows, focused].sort((a, b) => a - b);
-      },
-      [ids, cursor.id],
-    ),
+    rangeExtractor: useRangeWith(ids, cursor.id),
   });
 
   useLayoutEffect(() => {
@@ -90,6 +82,18 @@ export function useWindowRows(ids: readonly string[], height: number, attribute:
     places,
     letGo: useCallback(() => setCursor(NOBODY), []),
   };
+}
+
+/** What a virtualiser draws: the row with the focus, too, or the focus would be lost by scrolling. */
+export function useRangeWith(ids: readonly string[], focused: string): (range: Range) => number[] {
+  return useCallback(
+    (range: Range) => {
+      const rows = defaultRangeExtractor(range);
+      const at = focused ? ids.indexOf(focused) : -1;
+      return at < 0 || rows.includes(at) ? rows : [...rows, at].sort((a, b) => a - b);
+    },
+    [ids, focused],
+  );
 }
 
 /** A row's style: the same object while its place is the same, so that a row that stays is not rendered. */

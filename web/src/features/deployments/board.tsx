@@ -10,11 +10,12 @@ import {
   useLoaded,
   usePaging,
 } from "@shipboard/client/react";
-import { type ReactNode, useMemo, useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import { useAwake } from "~/shared/awake";
 import { useKeys } from "~/shared/keys";
 import { obstacleOf } from "~/shared/link-state";
 import { Failure } from "~/shared/notice";
+import { Surface } from "~/shared/surface";
 import { Cards } from "./cards";
 import { NothingMatches, NothingYet } from "./empty-board";
 import { FilterBar } from "./filter-bar";
@@ -141,22 +142,22 @@ function Content({
 
   if (!loaded && error) {
     return (
-      <Panel>
+      <Surface>
         <Failure
           title="The deployments did not load"
           reason={error.message}
           onRetry={() => void loadMore()}
         />
-      </Panel>
+      </Surface>
     );
   }
   if (!shown) {
     const reason = obstacleOf(link);
     if (reason === null) return <TableSkeleton wall={wall} />;
     return (
-      <Panel>
+      <Surface>
         <Failure title="The deployments did not load" reason={reason} onRetry={() => client.retry()} />
-      </Panel>
+      </Surface>
     );
   }
   return (
@@ -196,14 +197,10 @@ function Rows({
   const nothingAtAll = useCounts(env)?.deployments.total === 0;
   if (empty && !dimmed) {
     return (
-      <Panel>
+      <Surface>
         {filtered && !nothingAtAll ? <NothingMatches onClear={onClear} /> : <NothingYet scope={env} />}
-      </Panel>
+      </Surface>
     );
   }
   return <DeploymentsTable scope={scope} sort={sort} onSort={onSort} wall={wall} dimmed={dimmed} />;
-}
-
-function Panel({ children }: { children: ReactNode }) {
-  return <div className="rounded-xl border border-line bg-surface shadow-card">{children}</div>;
 }

@@ -1,4 +1,4 @@
-// The head of an environment's column: its name, which leads to its board, and what is going on there.
+// The heads of a fleet's table: for each environment its name, which leads to its board, and what is going on there.
 
 import type { DeploymentsStore } from "@shipboard/client/app";
 import { useCallback, useSyncExternalStore } from "react";
@@ -7,10 +7,24 @@ import { linkWords } from "~/shared/link-state";
 import { boardPath } from "~/shared/paths";
 import { RowLink } from "~/shared/row-link";
 import { StatusIcon } from "~/shared/status-badge";
-import type { Place } from "./fleet";
+import type { Fleet, Place } from "./fleet";
+import { FirstCell } from "./grid";
 
-/** An environment's head. */
-export function EnvHead({ tenant, place }: { tenant: string; place: Place }) {
+/** The row of heads. */
+export function FleetHead({ fleet }: { fleet: Fleet }) {
+  return (
+    <>
+      <FirstCell head>
+        <span className="text-xs font-medium text-faint">Workflow</span>
+      </FirstCell>
+      {fleet.places.map((place) => (
+        <EnvHead key={place.env} tenant={fleet.tenant} place={place} />
+      ))}
+    </>
+  );
+}
+
+function EnvHead({ tenant, place }: { tenant: string; place: Place }) {
   const { env, name, store } = place;
   return (
     <div

@@ -1,12 +1,13 @@
 // The table of workflows by environments, whatever stands in its cells. It scrolls within itself in both
 // directions, with its heads and its first column in sight; only the rows in sight are in the document.
 
-import { defaultRangeExtractor, type Range, useVirtualizer } from "@tanstack/react-virtual";
+import { useVirtualizer } from "@tanstack/react-virtual";
 import { clsx } from "clsx";
 import { type CSSProperties, type ReactNode, useCallback, useLayoutEffect, useRef, useState } from "react";
 import { useKeys } from "~/shared/keys";
 import { usePreferences } from "~/shared/preferences";
 import { useReading, useStillOrder } from "~/shared/still-order";
+import { useRangeWith } from "~/shared/window-rows";
 
 const ROW_PX = { comfortable: 60, compact: 36 } as const;
 const HEAD_PX = 56;
@@ -47,15 +48,7 @@ export function Grid({
     overscan: OVERSCAN_ROWS,
     scrollPaddingStart: HEAD_PX,
     getItemKey: useCallback((index: number) => shown[index] ?? index, [shown]),
-    // The row with the focus stays in the document, or the focus would be lost by scrolling.
-    rangeExtractor: useCallback(
-      (range: Range) => {
-        const rows = defaultRangeExtractor(range);
-        const focused = kept ? shown.indexOf(kept) : -1;
-        return focused < 0 || rows.includes(focused) ? rows : [...rows, focused].sort((a, b) => a - b);
-      },
-      [shown, kept],
-    ),
+    rangeExtractor: useRangeWith(shown, kept),
   });
 
   useLayoutEffect(() => {

@@ -2,17 +2,18 @@
 // is in them renders itself.
 
 import { useClient } from "@shipboard/client/react";
-import { memo, type ReactNode, useMemo } from "react";
+import { memo, useMemo } from "react";
 import { Button } from "~/shared/button";
 import { formatNumber } from "~/shared/format";
 import { obstacleOf } from "~/shared/link-state";
 import { Failure, Notice } from "~/shared/notice";
 import { boardPath } from "~/shared/paths";
 import { RowLink } from "~/shared/row-link";
+import { Surface } from "~/shared/surface";
 import { arrange } from "./arrange";
 import { MatrixCell } from "./cell";
 import { derive, useDerived } from "./derived";
-import { EnvHead } from "./env-head";
+import { FleetHead } from "./env-head";
 import type { Fleet } from "./fleet";
 import { FirstCell, Grid } from "./grid";
 import { type MatrixSearch, sortOf, writeSearch } from "./search";
@@ -60,14 +61,14 @@ export function MatrixPanel({
   if (ids.length === 0 && whole) {
     const narrowed = search.q !== undefined;
     return (
-      <Panel>
+      <Surface>
         <Notice
           title={narrowed ? "No workflow matches" : "Nothing differs"}
           actions={<Button onClick={onClear}>{narrowed ? "Clear filters" : "Show all workflows"}</Button>}
         >
           {!narrowed && "Everywhere runs the same version as in the environment to its left."}
         </Notice>
-      </Panel>
+      </Surface>
     );
   }
   return (
@@ -77,16 +78,7 @@ export function MatrixPanel({
         ids={ids}
         view={`${view} ${sortOf(search)}`}
         columns={fleet.places.length}
-        head={
-          <>
-            <FirstCell head>
-              <span className="text-xs font-medium text-faint">Workflow</span>
-            </FirstCell>
-            {fleet.places.map((place) => (
-              <EnvHead key={place.env} tenant={fleet.tenant} place={place} />
-            ))}
-          </>
-        }
+        head={<FleetHead fleet={fleet} />}
         row={(id) => <Cells fleet={fleet} id={id} />}
       />
       {more && (
@@ -133,16 +125,16 @@ function NotLoaded({ fleet }: { fleet: Fleet }) {
   const reason = obstacleOf(link);
   if (reason === null) return <MatrixSkeleton />;
   return (
-    <Panel>
+    <Surface>
       <Failure title="The environments did not load" reason={reason} onRetry={() => client.retry()} />
-    </Panel>
+    </Surface>
   );
 }
 
 function Empty({ fleet }: { fleet: Fleet }) {
   const last = fleet.places.at(-1);
   return (
-    <Panel>
+    <Surface>
       <Notice
         title="No workflows here yet"
         actions={
@@ -158,7 +150,7 @@ function Empty({ fleet }: { fleet: Fleet }) {
       >
         A workflow appears with its first deployment, in whichever environment.
       </Notice>
-    </Panel>
+    </Surface>
   );
 }
 
@@ -180,9 +172,4 @@ export function MatrixSkeleton() {
       ))}
     </div>
   );
-}
-
-/** A surface for whatever stands in the matrix's place. */
-export function Panel({ children }: { children: ReactNode }) {
-  return <div className="rounded-xl border border-line bg-surface shadow-card">{children}</div>;
 }

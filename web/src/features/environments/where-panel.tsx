@@ -5,11 +5,11 @@ import { Radar, SearchX } from "lucide-react";
 import { Button } from "~/shared/button";
 import { formatNumber } from "~/shared/format";
 import { Failure, Notice } from "~/shared/notice";
+import { Surface } from "~/shared/surface";
 import { useDerived } from "./derived";
-import { EnvHead } from "./env-head";
+import { FleetHead } from "./env-head";
 import type { Fleet } from "./fleet";
 import { FirstCell, Grid } from "./grid";
-import { Panel } from "./matrix-panel";
 import { type Closeness, LEAST_CHARACTERS } from "./where";
 import { WhereCell } from "./where-cell";
 import { type Asked, askAgain, type Search, useWhere } from "./where-store";
@@ -26,14 +26,14 @@ const CLOSENESS_WORDS = {
 export function WherePanel({ fleet, text, onClear }: { fleet: Fleet; text: string; onClear: () => void }) {
   if (text.length < LEAST_CHARACTERS) {
     return (
-      <Panel>
+      <Surface>
         <Notice
           icon={<Radar size={28} aria-hidden="true" />}
           title={`Type at least ${LEAST_CHARACTERS} characters`}
         >
           The beginning of a commit's sha, a tag or a version.
         </Notice>
-      </Panel>
+      </Surface>
     );
   }
   return <Answers key={`${fleet.tenant} ${text}`} fleet={fleet} text={text} onClear={onClear} />;
@@ -63,16 +63,7 @@ function Answers({ fleet, text, onClear }: { fleet: Fleet; text: string; onClear
           ids={ids}
           view={text}
           columns={fleet.places.length}
-          head={
-            <>
-              <FirstCell head>
-                <span className="text-xs font-medium text-faint">Workflow</span>
-              </FirstCell>
-              {fleet.places.map((place) => (
-                <EnvHead key={place.env} tenant={fleet.tenant} place={place} />
-              ))}
-            </>
-          }
+          head={<FleetHead fleet={fleet} />}
           row={(id) => (
             <>
               <WhereName search={search} id={id} />
@@ -87,26 +78,26 @@ function Answers({ fleet, text, onClear }: { fleet: Fleet; text: string; onClear
   }
   if (waiting) {
     return (
-      <Panel>
+      <Surface>
         <div role="status">
           <Notice title={`Asking ${formatNumber(fleet.places.length)} environments for ${quoted(text)}…`} />
         </div>
-      </Panel>
+      </Surface>
     );
   }
   if (failed.length > 0) {
     return (
-      <Panel>
+      <Surface>
         <Failure
           title={`${namesOf(fleet, asked)} could not be asked`}
           reason={failed[0]?.error?.message ?? ""}
           onRetry={() => askAgain(search)}
         />
-      </Panel>
+      </Surface>
     );
   }
   return (
-    <Panel>
+    <Surface>
       <Notice
         icon={<SearchX size={28} aria-hidden="true" />}
         title={`No environment knows ${quoted(text)}`}
@@ -114,7 +105,7 @@ function Answers({ fleet, text, onClear }: { fleet: Fleet; text: string; onClear
       >
         No deployment's version, tag or commit matches. Should one be reported, it appears here by itself.
       </Notice>
-    </Panel>
+    </Surface>
   );
 }
 

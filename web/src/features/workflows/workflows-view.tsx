@@ -12,7 +12,7 @@ import {
 } from "@shipboard/client/react";
 import { clsx } from "clsx";
 import { Pin } from "lucide-react";
-import { type ReactNode, useRef } from "react";
+import { useRef } from "react";
 import { Button } from "~/shared/button";
 import { formatNumber } from "~/shared/format";
 import { useKeys } from "~/shared/keys";
@@ -21,6 +21,7 @@ import { Failure, Notice } from "~/shared/notice";
 import { boardPath } from "~/shared/paths";
 import { RowLink } from "~/shared/row-link";
 import { SearchBox } from "~/shared/search-box";
+import { Surface } from "~/shared/surface";
 import type { Wish } from "./arrange";
 import { useArranged, WorkflowsTable } from "./table";
 
@@ -113,18 +114,18 @@ function Content({ scope, wish, onClear }: { scope: DeploymentsScope; wish: Wish
   if (!loaded && away) {
     const { status } = link.state;
     return (
-      <Panel>
+      <Surface>
         <Failure
           title="The workflows did not load"
           reason={status === "stopped" ? `${linkWords(link).word}.` : "The server could not be reached."}
           onRetry={() => client.retry()}
         />
-      </Panel>
+      </Surface>
     );
   }
   if (loaded && none) {
     return (
-      <Panel>
+      <Surface>
         <Notice
           title="No workflows here yet"
           actions={
@@ -135,16 +136,16 @@ function Content({ scope, wish, onClear }: { scope: DeploymentsScope; wish: Wish
         >
           A workflow appears with its first deployment.
         </Notice>
-      </Panel>
+      </Surface>
     );
   }
   if (loaded && ids.length === 0) {
     return (
-      <Panel>
+      <Surface>
         <Notice title="No workflow matches" actions={<Button onClick={onClear}>Clear the filter</Button>}>
           None is called anything with “{wish.text}”.
         </Notice>
-      </Panel>
+      </Surface>
     );
   }
   return (
@@ -157,8 +158,4 @@ function Content({ scope, wish, onClear }: { scope: DeploymentsScope; wish: Wish
       )}
     </>
   );
-}
-
-function Panel({ children }: { children: ReactNode }) {
-  return <div className="rounded-xl border border-line bg-surface shadow-card">{children}</div>;
 }
