@@ -11,7 +11,7 @@ use shipboard_core::time::Timestamp;
 use sqlx::{Executor as _, QueryBuilder};
 
 use super::touched::{of_env, parse};
-use super::{BEGIN_READ, Db, Pools, WITHOUT_LIMIT, access, begin, push_any_pair};
+use super::{BEGIN_READ, Db, Pools, WITHOUT_LIMIT, begin, envs, push_any_pair};
 use crate::store::{Audit, EnvKey, Head, Result, Tail};
 
 /// An env's epoch and head beside an event of its log, if there is one.
@@ -133,7 +133,7 @@ pub(in crate::store) async fn trim(pools: &Pools, key: &EnvKey, before: Timestam
 pub(in crate::store) async fn audit(pools: &Pools, key: &EnvKey) -> Result<Option<Audit>> {
     let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
     transaction.execute(WITHOUT_LIMIT).await?;
-    let Some(env) = access::env_in(&mut transaction, key).await? else { return Ok(None) };
+    let Some(env) = envs::env_in(&mut transaction, key).await? else { return Ok(None) };
 
     let mut query = of_env("select deployment_id, report from reports", key);
     query.push(" order by deployment_id, arrival");

@@ -501,17 +501,17 @@ impl Store {
 
     /// One env.
     pub async fn env(&self, key: &EnvKey) -> Result<Option<Env>> {
-        on!(self, access::env(key))
+        on!(self, envs::env(key))
     }
 
     /// A tenant's envs, in their order.
     pub async fn envs(&self, tenant: &Slug) -> Result<Vec<Env>> {
-        on!(self, access::envs(tenant))
+        on!(self, envs::envs(tenant))
     }
 
     /// Every env of every tenant, at most `limit`.
     pub async fn all_envs(&self, limit: usize) -> Result<Vec<(Slug, Env)>> {
-        on!(self, access::all_envs(limit))
+        on!(self, envs::all_envs(limit))
     }
 
     /// Creates or changes an env. `epoch` is only used for a new one.
@@ -523,17 +523,17 @@ impl Store {
         position: Option<i64>,
         birth: &Birth,
     ) -> Result<Env> {
-        on!(self, access::put_env(key, name, tier, position, birth))
+        on!(self, envs::put_env(key, name, tier, position, birth))
     }
 
     /// Every tenant's slug and name, by slug.
     pub async fn tenants(&self) -> Result<Vec<(Slug, String)>> {
-        on!(self, access::tenants())
+        on!(self, envs::tenants())
     }
 
     /// Creates or renames a tenant. True: it is new.
     pub async fn put_tenant(&self, tenant: &Slug, name: Option<&str>, now: Timestamp) -> Result<bool> {
-        on!(self, access::put_tenant(tenant, name, now))
+        on!(self, envs::put_tenant(tenant, name, now))
     }
 
     /// Appends to a deployment's log what it does not hold yet. The deployment is heard of by that.
@@ -576,42 +576,42 @@ impl Store {
 
     /// Forgets Idempotency-Keys first used before this.
     pub async fn forget_keys(&self, before: Timestamp) -> Result<u64> {
-        on!(self, access::forget_keys(before))
+        on!(self, envs::forget_keys(before))
     }
 
     /// Adds a token by the hash of its secret.
     pub async fn add_token(&self, token: &Token, hash: &str) -> Result<()> {
-        on!(self, access::add_token(token, hash))
+        on!(self, credentials::add_token(token, hash))
     }
 
     /// Every token, with its hash.
     pub async fn tokens(&self) -> Result<Vec<(Token, String)>> {
-        on!(self, access::tokens())
+        on!(self, credentials::tokens())
     }
 
     /// Takes a token back. False: there is none of this id that was not revoked before.
     pub async fn revoke_token(&self, id: &str, now: Timestamp) -> Result<bool> {
-        on!(self, access::revoke_token(id, now))
+        on!(self, credentials::revoke_token(id, now))
     }
 
     /// Adds a webhook's secret.
     pub async fn add_hook(&self, hook: &Hook) -> Result<()> {
-        on!(self, access::add_hook(hook))
+        on!(self, credentials::add_hook(hook))
     }
 
     /// Every webhook's secret.
     pub async fn hooks(&self) -> Result<Vec<Hook>> {
-        on!(self, access::hooks())
+        on!(self, credentials::hooks())
     }
 
     /// Takes a webhook's secret back.
     pub async fn revoke_hook(&self, id: &str, now: Timestamp) -> Result<bool> {
-        on!(self, access::revoke_hook(id, now))
+        on!(self, credentials::revoke_hook(id, now))
     }
 
     /// The database answers; with the time that it has, if it has a clock of its own.
     pub async fn ping(&self) -> Result<Option<Timestamp>> {
-        on!(self, access::ping())
+        on!(self, envs::ping())
     }
 
     /// Everything that a check compares, of one env.

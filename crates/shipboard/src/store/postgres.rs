@@ -59,8 +59,10 @@ pub(super) const NOW: &str = "select cast(extract(epoch from clock_timestamp()) 
 /// The first read of an env in a writing transaction locks its row.
 pub(super) const FOR_UPDATE: &str = " for update";
 
-#[path = "access.rs"]
-pub(super) mod access;
+#[path = "credentials.rs"]
+pub(super) mod credentials;
+#[path = "envs.rs"]
+pub(super) mod envs;
 #[path = "log.rs"]
 pub(super) mod log;
 #[path = "rows.rs"]

@@ -34,8 +34,10 @@ pub(super) const FOR_UPDATE: &str = "";
 /// Most parameters of one statement.
 const MAX_BINDS: usize = 32_000;
 
-#[path = "access.rs"]
-pub(super) mod access;
+#[path = "credentials.rs"]
+pub(super) mod credentials;
+#[path = "envs.rs"]
+pub(super) mod envs;
 #[path = "log.rs"]
 pub(super) mod log;
 #[path = "rows.rs"]
