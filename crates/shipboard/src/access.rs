@@ -1,25 +1,67 @@
-//! Who may do what: tokens and roles, from a cache of the database that is never older than seconds.
+//! Who may do what: credentials and what they grant, from a copy of the database's that is never older than
+//! seconds.
 //!
-//! No request waits for a query here: a credential the cache does not know is refused, and the cache
-//! is refreshed for the next one.
+//! No request with a known credential waits for a query. One that is unknown may just have been made
+//! by another instance: then the copy is compared with the database, once for all who ask meanwhile.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
+use tokio::time::Instant;
 
 use crate::config::{AuthMode, Config};
-use crate::store::{Hook, Result, Role, Store, Token};
+use crate::store::{Changes, Grant, Hook, Result, Role, Session, Store, Token};
+
+/// The shortest time between two comparisons that unknown credentials ask for.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// How long an unknown credential waits for the database.
+const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+/// How exactly a credential's last use is written down.
+const USE_PRECISION_MS: i64 = 60_000;
 
 /// Whoever makes a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Caller {
     /// Open mode: everybody is admin of everything.
     Anybody,
-    /// Somebody with a token.
-    Token(Arc<Token>),
+    /// Somebody we know.
+    Known(Arc<Credential>),
+}
+
+/// What a caller is known by.
+#[derive(Debug)]
+pub struct Credential {
+    /// The token's id, or the session's.
+    pub id: String,
+    /// Whose it is: all sessions of one subject are ended together.
+    pub subject: String,
+    /// What people call it.
+    pub name: String,
+    /// What it allows.
+    pub grants: Vec<Grant>,
+    /// Until when at most.
+    pub expires_at: Option<Timestamp>,
+    /// What only a session has.
+    pub session: Option<Signed>,
+    /// Last used, and what the database knows of that; in milliseconds, 0: never.
+    used: AtomicI64,
+    noted: AtomicI64,
+}
+
+/// What only a session has.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// The token that it was opened with, and ends with.
+    pub token: Option<String>,
+    /// Since when its secret is the one that it is.
+    pub rotated_at: Timestamp,
+    /// The hashes of its secrets: of the one in use, and of the one before.
+    hashes: Vec<String>,
 }
 
 /// Why a credential no longer holds.
@@ -32,73 +74,219 @@ pub enum Lapse {
 }
 
 impl Caller {
-    /// May do what this role may, in this tenant.
-    pub fn has(&self, tenant: &Slug, role: Role) -> bool {
+    fn grants(&self) -> &[Grant] {
         match self {
-            Self::Anybody => true,
-            Self::Token(token) => token.tenant == *tenant && token.role >= role,
+            Self::Anybody => &[],
+            Self::Known(credential) => &credential.grants,
         }
+    }
+
+    fn is_granted(&self, tenant: &Slug, holds: impl Fn(&Grant) -> bool) -> bool {
+        matches!(self, Self::Anybody)
+            || self.grants().iter().any(|grant| grant.tenant == *tenant && holds(grant))
     }
 
     /// Belongs to this tenant.
     pub fn is_of(&self, tenant: &Slug) -> bool {
-        self.has(tenant, Role::Viewer)
+        self.is_granted(tenant, |_| true)
     }
 
-    /// May see every env of this tenant, those to come too: what is the tenant's own is theirs.
-    pub fn sees_all_of(&self, tenant: &Slug) -> bool {
-        self.is_of(tenant)
-            && match self {
-                Self::Anybody => true,
-                Self::Token(token) => token.envs.is_none(),
-            }
+    /// May do what this role may somewhere in this tenant.
+    pub fn has(&self, tenant: &Slug, role: Role) -> bool {
+        self.is_granted(tenant, |grant| grant.role >= role)
     }
 
-    /// May see this env of its tenant.
+    /// May do what this role may in all of this tenant: what is the tenant's own, and in envs to come.
+    pub fn has_all_of(&self, tenant: &Slug, role: Role) -> bool {
+        self.is_granted(tenant, |grant| grant.role >= role && grant.envs.is_none())
+    }
+
+    /// May do what this role may in this env.
+    pub fn has_in(&self, tenant: &Slug, env: &Slug, role: Role) -> bool {
+        self.is_granted(tenant, |grant| {
+            grant.role >= role && grant.envs.as_ref().is_none_or(|envs| envs.contains(env))
+        })
+    }
+
+    /// May see this env.
     pub fn sees(&self, tenant: &Slug, env: &Slug) -> bool {
-        self.is_of(tenant)
-            && match self {
-                Self::Anybody => true,
-                Self::Token(token) => token.envs.as_ref().is_none_or(|envs| envs.contains(env)),
+        self.has_in(tenant, env, Role::Viewer)
+    }
+
+    /// As the audit log names them.
+    pub fn actor(&self) -> String {
+        match self {
+            Self::Anybody => "anybody".to_owned(),
+            Self::Known(credential) => {
+                let kind = if credential.session.is_some() { "session" } else { "token" };
+                let name = if credential.name.is_empty() { "unnamed" } else { &credential.name };
+                format!("{kind} {} ({name})", credential.id)
             }
+        }
     }
 }
 
-/// The credentials, cached.
+impl Credential {
+    fn is_expired(&self, now: Timestamp, idle: Duration) -> bool {
+        let is_idle = self.session.is_some()
+            && now.as_millis() - self.used.load(Ordering::Relaxed) >= idle.as_millis() as i64;
+        is_idle || self.expires_at.is_some_and(|expires_at| now >= expires_at)
+    }
+
+    fn note_use(&self, now: Timestamp) {
+        self.used.fetch_max(now.as_millis(), Ordering::Relaxed);
+    }
+
+    fn hashes(&self) -> &[String] {
+        self.session.as_ref().map_or(&[], |signed| &signed.hashes)
+    }
+
+    /// Last used when, as far as this instance knows.
+    pub fn used_at(&self) -> Option<Timestamp> {
+        let used = self.used.load(Ordering::Relaxed);
+        (used > 0).then(|| Timestamp::from_millis(used))
+    }
+}
+
+impl From<Token> for Credential {
+    fn from(token: Token) -> Self {
+        let used = token.used_at.map_or(0, Timestamp::as_millis);
+        Self {
+            subject: token_subject(&token.id),
+            id: token.id,
+            name: token.name,
+            grants: vec![token.grant],
+            expires_at: token.expires_at,
+            session: None,
+            used: AtomicI64::new(used),
+            noted: AtomicI64::new(used),
+        }
+    }
+}
+
+impl From<&Session> for Credential {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.id.clone(),
+            subject: session.subject.clone(),
+            name: session.name.clone(),
+            grants: session.grants.clone(),
+            expires_at: Some(session.expires_at),
+            session: Some(Signed {
+                token: session.token.clone(),
+                rotated_at: session.rotated_at,
+                hashes: std::iter::once(&session.hash).chain(&session.former_hash).cloned().collect(),
+            }),
+            used: AtomicI64::new(session.used_at.as_millis()),
+            noted: AtomicI64::new(session.used_at.as_millis()),
+        }
+    }
+}
+
+/// The subject of sessions that a token opened.
+pub fn token_subject(id: &str) -> String {
+    format!("token:{id}")
+}
+
+/// The hash that a secret is kept by.
+pub fn hash(secret: &str) -> String {
+    hex::encode(Sha256::digest(secret.as_bytes()))
+}
+
+/// The credentials, as a copy.
 #[derive(Debug)]
 pub struct Access {
     store: Store,
     explicit: Option<AuthMode>,
     loopback: bool,
-    cache: RwLock<Cache>,
+    /// How long a session lives without being used.
+    idle: Duration,
+    copy: RwLock<Kept>,
+    /// When the copy was last compared; whoever compares holds it.
+    looked: tokio::sync::Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
-struct Cache {
+struct Kept {
+    /// Which changes of the database's it has.
+    changes: Changes,
     /// There is a token, or was one.
     is_closed: bool,
-    /// Those not taken back, by the hash of their secret.
-    tokens: HashMap<String, Arc<Token>>,
-    /// The ids of the same.
-    valid: HashSet<String>,
-    /// Those not taken back.
+    /// Those that were not taken back, by id; ids of tokens and sessions differ.
+    tokens: HashMap<String, Arc<Credential>>,
+    sessions: HashMap<String, Arc<Credential>>,
+    /// The ids by the hashes of secrets: of tokens, and of sessions, which may have two.
+    token_hashes: HashMap<String, String>,
+    session_hashes: HashMap<String, String>,
+    /// Those that were not taken back.
     hooks: Vec<Hook>,
 }
 
-impl Cache {
-    fn new(tokens: Vec<(Token, String)>, mut hooks: Vec<Hook>) -> Self {
-        let is_closed = !tokens.is_empty();
-        let kept = tokens.into_iter().filter(|(token, _)| token.revoked_at.is_none());
-        let tokens: HashMap<_, _> = kept.map(|(token, hash)| (hash, Arc::new(token))).collect();
-        let valid = tokens.values().map(|token| token.id.clone()).collect();
+impl Kept {
+    fn keep(&mut self, tokens: Vec<(Token, String)>, mut hooks: Vec<Hook>) {
+        self.is_closed = !tokens.is_empty();
+        let former = std::mem::take(&mut self.tokens);
+        self.token_hashes.clear();
+        for (token, hash) in tokens.into_iter().filter(|(token, _)| token.revoked_at.is_none()) {
+            let credential = Credential::from(token);
+            // What was used meanwhile is not written down yet.
+            if let Some(former) = former.get(&credential.id) {
+                credential.used.fetch_max(former.used.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            self.token_hashes.insert(hash, credential.id.clone());
+            self.tokens.insert(credential.id.clone(), Arc::new(credential));
+        }
         hooks.retain(|hook| hook.revoked_at.is_none());
-        Self { is_closed, tokens, valid, hooks }
+        self.hooks = hooks;
     }
-}
 
-/// The hash that a token's secret is kept by.
-pub fn hash(secret: &str) -> String {
-    hex::encode(Sha256::digest(secret.as_bytes()))
+    fn keep_session(&mut self, session: &Session) {
+        let former = self.drop_session(&session.id);
+        if session.revoked_at.is_some() {
+            return;
+        }
+        let credential = Credential::from(session);
+        if let Some(former) = former {
+            credential.used.fetch_max(former.used.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        for hash in credential.hashes() {
+            self.session_hashes.insert(hash.clone(), session.id.clone());
+        }
+        self.sessions.insert(session.id.clone(), Arc::new(credential));
+    }
+
+    fn drop_session(&mut self, id: &str) -> Option<Arc<Credential>> {
+        let session = self.sessions.remove(id)?;
+        for hash in session.hashes() {
+            self.session_hashes.remove(hash);
+        }
+        Some(session)
+    }
+
+    /// What has this id and was not taken back; a session's token neither.
+    fn lapse(&self, credential: &Credential, now: Timestamp, idle: Duration) -> Option<Lapse> {
+        let Some(signed) = &credential.session else {
+            return match self.tokens.get(&credential.id) {
+                _ if credential.is_expired(now, idle) => Some(Lapse::Expired),
+                Some(_) => None,
+                None => Some(Lapse::Revoked),
+            };
+        };
+        // The one in the copy knows when other instances saw it used.
+        let Some(current) = self.sessions.get(&credential.id) else {
+            let is_over = credential.is_expired(now, idle);
+            return Some(if is_over { Lapse::Expired } else { Lapse::Revoked });
+        };
+        if current.is_expired(now, idle) {
+            return Some(Lapse::Expired);
+        }
+        let Some(token) = &signed.token else { return None };
+        match self.tokens.get(token) {
+            Some(token) if token.is_expired(now, idle) => Some(Lapse::Expired),
+            Some(_) => None,
+            None => Some(Lapse::Revoked),
+        }
+    }
 }
 
 impl Access {
@@ -108,21 +296,54 @@ impl Access {
             store,
             explicit: config.auth,
             loopback: config.listen.ip().is_loopback(),
-            cache: RwLock::default(),
+            idle: config.session_idle,
+            copy: RwLock::default(),
+            looked: tokio::sync::Mutex::default(),
         };
+        let (tokens, hooks) = (access.store.tokens().await?, access.store.hooks().await?);
+        access.write().keep(tokens, hooks);
         access.refresh().await?;
         Ok(access)
     }
 
-    /// Reads the credentials anew.
+    /// Compares the copy with the database, and reads what has changed.
     pub async fn refresh(&self) -> Result<()> {
-        let cache = Cache::new(self.store.tokens().await?, self.store.hooks().await?);
-        *self.cache.write().unwrap_or_else(PoisonError::into_inner) = cache;
+        let mut looked = self.looked.lock().await;
+        self.look(&mut looked).await
+    }
+
+    async fn look(&self, looked: &mut Option<Instant>) -> Result<()> {
+        let begun = Instant::now();
+        let had = self.copy().changes;
+        let now = self.store.credential_changes().await?;
+        // Counts that went back are those of a database that was restored: then all is read.
+        if now.kept != had.kept {
+            let (tokens, hooks) = (self.store.tokens().await?, self.store.hooks().await?);
+            let mut copy = self.write();
+            copy.keep(tokens, hooks);
+            copy.changes.kept = now.kept;
+        }
+        if now.sessions != had.sessions {
+            let is_restored = now.sessions < had.sessions;
+            let sessions = self.store.sessions_after(if is_restored { 0 } else { had.sessions }).await?;
+            let mut copy = self.write();
+            if is_restored {
+                copy.sessions.clear();
+                copy.session_hashes.clear();
+            }
+            sessions.iter().for_each(|session| copy.keep_session(session));
+            copy.changes.sessions = now.sessions;
+        }
+        *looked = Some(begun);
         Ok(())
     }
 
-    fn cache(&self) -> std::sync::RwLockReadGuard<'_, Cache> {
-        self.cache.read().unwrap_or_else(PoisonError::into_inner)
+    fn copy(&self) -> RwLockReadGuard<'_, Kept> {
+        self.copy.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Kept> {
+        self.copy.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The mode in force. Not said, it is open only on a loopback address and as long as there is no
@@ -130,36 +351,148 @@ impl Access {
     pub fn mode(&self) -> AuthMode {
         match self.explicit {
             Some(mode) => mode,
-            None if self.loopback && !self.cache().is_closed => AuthMode::Open,
+            None if self.loopback && !self.copy().is_closed => AuthMode::Open,
             None => AuthMode::Required,
         }
     }
 
     /// Whoever shows this secret; `None`: nobody we know, or no longer.
-    pub fn caller(&self, secret: Option<&str>, now: Timestamp) -> Option<Caller> {
+    pub async fn caller(&self, shown: Option<Shown<'_>>, now: Timestamp) -> Option<Caller> {
         if self.mode() == AuthMode::Open {
             return Some(Caller::Anybody);
         }
-        // Looked up by hash: how long that takes says nothing about the secret.
-        let token = self.cache().tokens.get(&hash(secret?)).cloned()?;
-        token.expires_at.is_none_or(|expires_at| now < expires_at).then_some(Caller::Token(token))
+        let shown = shown?;
+        if let Some(known) = self.known(shown, now) {
+            return Some(Caller::Known(known));
+        }
+        let asked = Instant::now();
+        let looking = async {
+            let mut looked = self.looked.lock().await;
+            // Others who asked at the same time have had it read meanwhile, as a rule.
+            if looked.is_some_and(|begun| begun >= asked) {
+                return Ok(());
+            }
+            if let Some(begun) = *looked {
+                tokio::time::sleep_until(begun + BETWEEN_LOOKS).await;
+            }
+            self.look(&mut looked).await
+        };
+        match tokio::time::timeout(LOOK_PATIENCE, looking).await {
+            Ok(Ok(())) => self.known(shown, now).map(Caller::Known),
+            Ok(Err(_)) | Err(_) => None,
+        }
     }
 
-    /// Whether what a stream was opened with still holds.
+    fn known(&self, shown: Shown<'_>, now: Timestamp) -> Option<Arc<Credential>> {
+        let copy = self.copy();
+        // Looked up by hash: how long that takes says nothing about the secret.
+        let found = match shown {
+            Shown::Token(secret) => copy.tokens.get(copy.token_hashes.get(&hash(secret))?),
+            Shown::Cookie(secret) => copy.sessions.get(copy.session_hashes.get(&hash(secret))?),
+        }?;
+        if copy.lapse(found, now, self.idle).is_some() {
+            return None;
+        }
+        found.note_use(now);
+        Some(found.clone())
+    }
+
+    /// Whether what a stream was opened with still holds. An open stream is a use of it.
     pub fn lapse(&self, caller: &Caller, now: Timestamp) -> Option<Lapse> {
-        let Caller::Token(token) = caller else {
+        let Caller::Known(credential) = caller else {
             return (self.mode() != AuthMode::Open).then_some(Lapse::Revoked);
         };
-        if token.expires_at.is_some_and(|expires_at| now >= expires_at) {
-            return Some(Lapse::Expired);
+        let copy = self.copy();
+        let lapse = copy.lapse(credential, now, self.idle);
+        if lapse.is_none() {
+            let current = copy.sessions.get(&credential.id).or_else(|| copy.tokens.get(&credential.id));
+            current.unwrap_or(credential).note_use(now);
         }
-        (!self.cache().valid.contains(&token.id)).then_some(Lapse::Revoked)
+        lapse
+    }
+
+    /// Writes down when credentials were last used, of those where that has changed by more than a minute.
+    pub async fn note_use(&self) -> Result<()> {
+        let due = |of: &HashMap<String, Arc<Credential>>| -> Vec<Arc<Credential>> {
+            let due = of.values().filter(|credential| {
+                let noted = credential.noted.load(Ordering::Relaxed);
+                credential.used.load(Ordering::Relaxed) - noted >= USE_PRECISION_MS.min(self.precision())
+            });
+            due.cloned().collect()
+        };
+        let (tokens, sessions) = {
+            let copy = self.copy();
+            (due(&copy.tokens), due(&copy.sessions))
+        };
+        let uses = |of: &[Arc<Credential>]| -> Vec<(String, Timestamp)> {
+            of.iter().filter_map(|credential| Some((credential.id.clone(), credential.used_at()?))).collect()
+        };
+        let (of_tokens, of_sessions) = (uses(&tokens), uses(&sessions));
+        self.store.note_use(&of_tokens, &of_sessions).await?;
+        for (credential, (_, at)) in tokens.iter().chain(&sessions).zip(of_tokens.iter().chain(&of_sessions))
+        {
+            credential.noted.fetch_max(at.as_millis(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Lets go of sessions that are over.
+    pub fn forget(&self, now: Timestamp) {
+        let mut copy = self.write();
+        let over: Vec<String> = copy
+            .sessions
+            .values()
+            .filter(|session| session.is_expired(now, self.idle))
+            .map(|session| session.id.clone())
+            .collect();
+        for id in over {
+            copy.drop_session(&id);
+        }
+    }
+
+    /// A session's last use is known well enough that no other instance takes it for idle.
+    fn precision(&self) -> i64 {
+        self.idle.as_millis() as i64 / 4
+    }
+
+    /// The sessions that may do anything in a tenant, and last used when; in no order.
+    pub fn sessions_in(&self, tenant: &Slug, now: Timestamp) -> Vec<Arc<Credential>> {
+        self.sessions(now, |session| session.grants.iter().any(|grant| grant.tenant == *tenant))
+    }
+
+    /// The sessions of a subject; in no order.
+    pub fn sessions_of(&self, subject: &str, now: Timestamp) -> Vec<Arc<Credential>> {
+        self.sessions(now, |session| session.subject == subject)
+    }
+
+    fn sessions(&self, now: Timestamp, wanted: impl Fn(&Credential) -> bool) -> Vec<Arc<Credential>> {
+        let copy = self.copy();
+        let live = copy.sessions.values().filter(|session| wanted(session));
+        live.filter(|session| copy.lapse(session, now, self.idle).is_none()).cloned().collect()
     }
 
     /// The secrets that deliveries of a source to a tenant may be signed with.
     pub fn hook_secrets(&self, tenant: &Slug, source: &str) -> Vec<String> {
-        let cache = self.cache();
-        let of_it = cache.hooks.iter().filter(|hook| hook.tenant == *tenant && hook.source == source);
+        let copy = self.copy();
+        let of_it = copy.hooks.iter().filter(|hook| hook.tenant == *tenant && hook.source == source);
         of_it.map(|hook| hook.secret.clone()).collect()
+    }
+}
+
+/// A secret that a request shows.
+#[derive(Clone, Copy)]
+pub enum Shown<'a> {
+    /// A bearer token.
+    Token(&'a str),
+    /// A browser's cookie.
+    Cookie(&'a str),
+}
+
+impl std::fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Token(_) => "Token(…)",
+            Self::Cookie(_) => "Cookie(…)",
+        })
     }
 }

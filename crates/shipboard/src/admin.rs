@@ -3,17 +3,19 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
 
 use crate::app::StartError;
-use crate::config::{MAX_SPAN, Span};
+use crate::audit::Actor;
+use crate::config::Span;
+use crate::credentials::NewToken;
 use crate::hooks::github;
-use crate::store::{ALL, EnvKey, Hook, Role, Store, Token};
-use crate::{access, clock, envs};
+use crate::store::{ALL, EnvKey, Grant, Role, Store};
+use crate::{clock, credentials, envs};
 
 /// The database these commands work on.
 #[derive(Clone, Debug, Args)]
@@ -55,13 +57,16 @@ pub enum TokenCommand {
         #[arg(long)]
         tenant: Slug,
         /// What it allows: viewer reads, reporter reports too, admin does everything in its tenant
-        #[arg(long, value_parser = role)]
+        #[arg(long)]
         role: Role,
+        /// What people call it, e.g. whose machine it is on
+        #[arg(long, default_value = "")]
+        name: String,
         /// Only in this environment; may be repeated
         #[arg(long)]
         env: Vec<Slug>,
         /// For how long: 90d, 12h, 30s; for ever unless given
-        #[arg(long, value_parser = lifetime)]
+        #[arg(long)]
         expires: Option<Span>,
         #[command(flatten)]
         database: DatabaseArgs,
@@ -112,23 +117,6 @@ pub enum HookCommand {
     },
 }
 
-fn role(word: &str) -> Result<Role, String> {
-    match word {
-        "viewer" => Ok(Role::Viewer),
-        "reporter" => Ok(Role::Reporter),
-        "admin" => Ok(Role::Admin),
-        _ => Err("must be viewer, reporter or admin".to_owned()),
-    }
-}
-
-fn lifetime(text: &str) -> Result<Span, String> {
-    let span: Span = text.parse().map_err(|error: humantime::DurationError| error.to_string())?;
-    if !(Duration::from_secs(1)..=MAX_SPAN).contains(&span.0) {
-        return Err("must be from 1s to 100 years; without it a token is for ever".to_owned());
-    }
-    Ok(span)
-}
-
 /// Opens a database that is there: a mistyped name is told, not made a database of.
 pub(crate) async fn open_existing(url: &str) -> Result<Store, StartError> {
     let path = url.strip_prefix("sqlite:").map(|path| path.trim_start_matches("//"));
@@ -161,6 +149,9 @@ pub async fn tenant(command: TenantCommand) -> Done {
     match command {
         TenantCommand::Create { slug, name, database } => {
             let store = Store::open(&database.database).await?;
+            let record =
+                Actor::at_command_line().did("tenant.put", Some(&slug), slug.as_str(), json!({"name": name}));
+            store.note(&[record]).await?;
             let is_new = store.put_tenant(&slug, envs::name(name.as_deref())?, clock::now()).await?;
             store.close().await;
             if !is_new {
@@ -179,32 +170,16 @@ pub async fn tenant(command: TenantCommand) -> Done {
     Ok(())
 }
 
-async fn must_exist(store: &Store, tenant: &Slug) -> Done {
-    if store.tenants().await?.iter().any(|(slug, _)| slug == tenant) {
-        return Ok(());
-    }
-    Err(format!("there is no tenant {tenant}; make it with `shipboard tenant create {tenant}`").into())
-}
-
 /// Does what is asked with tokens.
 pub async fn token(command: TokenCommand) -> Done {
     let mut out = std::io::stdout();
     match command {
-        TokenCommand::Create { tenant, role, env, expires, database } => {
+        TokenCommand::Create { tenant, role, name, env, expires, database } => {
             let store = open_existing(&database.database).await?;
-            must_exist(&store, &tenant).await?;
-            let now = clock::now();
-            let secret = format!("ship_{}", clock::secret());
-            let token = Token {
-                id: clock::short_id(),
-                tenant,
-                role,
-                envs: (!env.is_empty()).then_some(env),
-                created_at: now,
-                expires_at: expires.map(|span| now.plus_millis(span.0.as_millis() as i64)),
-                revoked_at: None,
-            };
-            store.add_token(&token, &access::hash(&secret)).await?;
+            credentials::must_exist(&store, &tenant).await??;
+            let grant = Grant { tenant, role, envs: (!env.is_empty()).then_some(env) };
+            let new = NewToken { name, grant, lifetime: expires.map(|span| span.0) };
+            let (token, secret) = credentials::make_token(&store, new, &Actor::at_command_line()).await??;
             store.close().await;
             writeln!(out, "{secret}")?;
             writeln!(std::io::stderr(), "token {} is shown this once; keep it well", token.id)?;
@@ -212,18 +187,24 @@ pub async fn token(command: TokenCommand) -> Done {
         TokenCommand::List { database } => {
             let store = open_existing(&database.database).await?;
             for (token, _) in store.tokens().await? {
-                let envs = token.envs.map_or("all".to_owned(), |envs| {
+                let Grant { tenant, role, envs } = token.grant;
+                let envs = envs.map_or("all".to_owned(), |envs| {
                     envs.iter().map(Slug::as_str).collect::<Vec<_>>().join(",")
                 });
                 let state = state(token.expires_at, token.revoked_at);
-                let role = format!("{:?}", token.role).to_lowercase();
-                writeln!(out, "{}\t{}\t{role}\t{envs}\t{state}", token.id, token.tenant)?;
+                let used = token.used_at.map_or("never used".to_owned(), |at| format!("used {at}"));
+                let (id, role, name) = (token.id, role.as_str(), token.name);
+                writeln!(out, "{id}\t{tenant}\t{role}\t{envs}\t{state}\t{used}\t{name}")?;
             }
             store.close().await;
         }
         TokenCommand::Revoke { id, database } => {
             let store = open_existing(&database.database).await?;
-            let revoked = store.revoke_token(&id, clock::now()).await?;
+            let tokens = store.tokens().await?;
+            let tenant =
+                tokens.iter().find(|(token, _)| token.id == id).map(|(token, _)| &token.grant.tenant);
+            let record = Actor::at_command_line().did("token.revoke", tenant, &id, json!({}));
+            let revoked = store.revoke_token(&id, &record).await?;
             store.close().await;
             if !revoked {
                 return Err(format!("there is no token {id} that is not revoked already").into());
@@ -248,13 +229,12 @@ pub async fn hook(command: HookCommand) -> Done {
     match command {
         HookCommand::Create { tenant, source, public_url, database } => {
             let store = open_existing(&database.database).await?;
-            must_exist(&store, &tenant).await?;
-            let url = format!("{}/api/v1/tenants/{tenant}/hooks/{source}", public_url.trim_end_matches('/'));
-            let secret = clock::secret();
-            let (id, created_at) = (clock::short_id(), clock::now());
-            let hook = Hook { id, tenant, source, secret, created_at, revoked_at: None };
-            store.add_hook(&hook).await?;
+            credentials::must_exist(&store, &tenant).await??;
+            let actor = Actor::at_command_line();
+            let hook = credentials::make_hook(&store, tenant, &source, &actor).await??;
             store.close().await;
+            let path = credentials::hook_path(&hook.tenant, &hook.source);
+            let url = format!("{}{path}", public_url.trim_end_matches('/'));
             writeln!(out, "{url}\n{}", hook.secret)?;
             writeln!(std::io::stderr(), "hook {}: its secret is shown this once", hook.id)?;
         }
@@ -268,7 +248,10 @@ pub async fn hook(command: HookCommand) -> Done {
         }
         HookCommand::Revoke { id, database } => {
             let store = open_existing(&database.database).await?;
-            let revoked = store.revoke_hook(&id, clock::now()).await?;
+            let hooks = store.hooks().await?;
+            let tenant = hooks.iter().find(|hook| hook.id == id).map(|hook| &hook.tenant);
+            let record = Actor::at_command_line().did("hook.revoke", tenant, &id, json!({}));
+            let revoked = store.revoke_hook(&id, &record).await?;
             store.close().await;
             if !revoked {
                 return Err(format!("there is no hook {id} that is not revoked already").into());

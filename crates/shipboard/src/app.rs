@@ -230,9 +230,16 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
     repeat(app, every(1), probe);
     repeat(app, every(1), |app| async move { app.boards.check().await });
     repeat(app, every(1), |app| async move { app.access.refresh().await });
+    let often = (app.config.session_idle / 4).min(every(10));
+    repeat(app, often, |app| async move {
+        app.access.forget(clock::now());
+        app.access.note_use().await
+    });
     repeat(app, every(60), |app| async move {
         let day = 24 * 3_600 * 1_000;
-        app.store.forget_keys(clock::now().plus_millis(-day)).await.map(drop)
+        let before = clock::now().plus_millis(-day);
+        app.store.forget_keys(before).await?;
+        app.store.forget_sessions(before).await.map(drop)
     });
     repeat(app, every(60), |app| async move {
         let before = clock::now().plus_millis(-(app.config.keep_events.as_millis() as i64));

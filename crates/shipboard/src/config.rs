@@ -13,6 +13,8 @@ use crate::store::is_postgres;
 
 /// Shortest time between heartbeats: each is work for every stream.
 const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
+/// Shortest time that a session may be kept for.
+const MIN_SESSION: Duration = Duration::from_secs(1);
 /// Longest time of any kind. Beyond it a date may have no name.
 pub const MAX_SPAN: Duration = Duration::from_hours(100 * 365 * 24);
 
@@ -112,6 +114,12 @@ pub struct ServeArgs {
     /// Time over which streams are ended on SIGTERM [default: 10s]
     #[arg(long, env = "SHIPBOARD_DRAIN")]
     pub drain: Option<Span>,
+    /// A browser's session that is not used for so long is over; an open page uses it [default: 24h]
+    #[arg(long, env = "SHIPBOARD_SESSION_IDLE")]
+    pub session_idle: Option<Span>,
+    /// A browser's session is over after so long, used or not [default: 30d]
+    #[arg(long, env = "SHIPBOARD_SESSION_MAX_AGE")]
+    pub session_max_age: Option<Span>,
     /// A deployment not heard of for so long is lost [default: 1h]
     #[arg(long, env = "SHIPBOARD_LOST_AFTER")]
     pub lost_after: Option<Span>,
@@ -170,6 +178,8 @@ pub struct Config {
     pub max_stream_age: Duration,
     pub write_timeout: Duration,
     pub drain: Duration,
+    pub session_idle: Duration,
+    pub session_max_age: Duration,
     pub lost_after: Duration,
     pub lost_waiting_after: Duration,
     pub keep_events: Duration,
@@ -218,6 +228,8 @@ impl Config {
             max_stream_age: span(take!(max_stream_age), HOUR),
             write_timeout: span(take!(write_timeout), Duration::from_secs(30)),
             drain: span(take!(drain), Duration::from_secs(10)),
+            session_idle: span(take!(session_idle), 24 * HOUR),
+            session_max_age: span(take!(session_max_age), 30 * 24 * HOUR),
             lost_after: span(take!(lost_after), HOUR),
             lost_waiting_after: span(take!(lost_waiting_after), 7 * 24 * HOUR),
             keep_events: span(take!(keep_events), 24 * HOUR),
@@ -234,6 +246,11 @@ impl Config {
         Ok(config)
     }
 
+    /// Browsers reach this server by https: cookies may be kept to it.
+    pub fn is_https(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
+
     fn check_times(&self) -> Result<(), ConfigError> {
         let none = Duration::ZERO;
         let least = Duration::from_millis(1);
@@ -242,6 +259,8 @@ impl Config {
             ("--max-stream-age", self.max_stream_age, none),
             ("--write-timeout", self.write_timeout, least),
             ("--drain", self.drain, none),
+            ("--session-idle", self.session_idle, MIN_SESSION),
+            ("--session-max-age", self.session_max_age, MIN_SESSION),
             ("--lost-after", self.lost_after, least),
             ("--lost-waiting-after", self.lost_waiting_after, least),
             ("--keep-events", self.keep_events, none),
@@ -286,6 +305,9 @@ heartbeat = "15s"
 max-stream-age = "1h"
 write-timeout = "30s"
 drain = "10s"
+
+session-idle = "24h"
+session-max-age = "30d"
 
 lost-after = "1h"
 lost-waiting-after = "7d"

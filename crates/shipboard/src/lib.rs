@@ -3,12 +3,14 @@
 pub mod access;
 pub mod admin;
 pub mod app;
+pub mod audit;
 pub mod board;
 pub mod bus;
 pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod credentials;
 pub mod demo;
 pub mod envs;
 mod foreign;

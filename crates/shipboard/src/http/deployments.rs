@@ -16,7 +16,7 @@ use shipboard_core::status::Status;
 use shipboard_core::time::Timestamp;
 
 use super::body::{Json, Query, Raw, json};
-use super::gate::{InEnv, OfDeployment};
+use super::gate::{Acting, InEnv, OfDeployment};
 use super::problem::{Problem, ProblemBody};
 use crate::app::App;
 use crate::clock;
@@ -253,7 +253,11 @@ pub async fn get(
 pub async fn delete(
     State(app): State<Arc<App>>,
     OfDeployment { key, id, .. }: OfDeployment,
+    Acting(actor): Acting,
 ) -> Result<StatusCode, Problem> {
+    // Written down first: nothing is removed of which nobody knows who did it.
+    let detail = serde_json::json!({"env": key.env});
+    app.store.note(&[actor.did("deployment.delete", Some(&key.tenant), &id.to_string(), detail)]).await?;
     let answer = app.writers.write(&key, vec![Request::Delete { id }], None).await?;
     answer.outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))?;
     Ok(StatusCode::NO_CONTENT)

@@ -9,13 +9,12 @@ use axum::http::{HeaderMap, Method, header};
 use shipboard_core::id::{DeploymentId, Slug};
 
 use super::problem::Problem;
-use crate::access::Caller;
+use super::session;
+use crate::access::{Caller, Shown};
 use crate::app::App;
+use crate::audit::Actor;
 use crate::clock;
 use crate::store::{EnvKey, Role};
-
-/// The cookie that a signed-in browser shows its token in.
-pub const COOKIE: &str = "shipboard_token";
 
 /// Somebody we know, whatever they ask for.
 #[derive(Debug)]
@@ -29,6 +28,19 @@ pub struct InTenant {
     /// Where.
     pub tenant: Slug,
 }
+
+/// An admin of all of this tenant, whatever they ask.
+#[derive(Debug)]
+pub struct Admin {
+    /// Who.
+    pub caller: Caller,
+    /// Where.
+    pub tenant: Slug,
+}
+
+/// Whoever makes the request, as the audit log names them.
+#[derive(Debug)]
+pub struct Acting(pub Actor);
 
 /// A caller who may do what they ask in this env.
 #[derive(Debug)]
@@ -59,19 +71,28 @@ fn role_of(method: &Method) -> Role {
     }
 }
 
-/// The secret that a request shows: a bearer token, else the browser's cookie.
-pub fn secret(headers: &HeaderMap) -> Option<&str> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
+/// The secret that a request shows: a bearer token, else the browser's cookie. Two tokens are none.
+pub fn shown<'a>(app: &App, headers: &'a HeaderMap) -> Option<Shown<'a>> {
+    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+    if let Some(value) = shown.next() {
+        if shown.next().is_some() {
+            return None;
+        }
         let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim());
+        return scheme.eq_ignore_ascii_case("bearer").then(|| Shown::Token(token.trim()));
     }
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.split_once('='));
-    pairs.find(|(name, _)| name.trim() == COOKIE).map(|(_, value)| value.trim())
+    cookie(headers, session::cookie_name(&app.config)).map(Shown::Cookie)
 }
 
-fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
-    app.access.caller(secret(headers), clock::now()).ok_or_else(Problem::unauthorized)
+/// The value of a cookie.
+pub fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, _)| name.trim() == wanted).map(|(_, value)| value.trim())
+}
+
+async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    app.access.caller(shown(app, headers), clock::now()).await.ok_or_else(Problem::unauthorized)
 }
 
 /// A part of the path, parsed. What cannot be one is a 422 that names it.
@@ -91,7 +112,7 @@ impl FromRequestParts<Arc<App>> for Known {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        caller(app, &parts.headers).map(Self)
+        caller(app, &parts.headers).await.map(Self)
     }
 }
 
@@ -99,15 +120,41 @@ impl FromRequestParts<Arc<App>> for InTenant {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let caller = caller(app, &parts.headers)?;
+        let caller = caller(app, &parts.headers).await?;
         let tenant: Slug = part(parts, app, "tenant").await?;
         if !caller.is_of(&tenant) {
             return Err(Problem::not_found());
         }
         if !caller.has(&tenant, role_of(&parts.method)) {
-            return Err(Problem::forbidden("your token's role does not allow this"));
+            return Err(not_allowed());
         }
         Ok(Self { caller, tenant })
+    }
+}
+
+fn not_allowed() -> Problem {
+    metrics::counter!("shipboard_refused_total", "reason" => "role").increment(1);
+    Problem::forbidden("your role does not allow this")
+}
+
+impl FromRequestParts<Arc<App>> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let InTenant { caller, tenant } = InTenant::from_request_parts(parts, app).await?;
+        if !caller.has_all_of(&tenant, Role::Admin) {
+            return Err(not_allowed());
+        }
+        Ok(Self { caller, tenant })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Acting {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let caller = caller(app, &parts.headers).await?;
+        Ok(Self(Actor::new(&caller, None)))
     }
 }
 
@@ -119,6 +166,9 @@ impl FromRequestParts<Arc<App>> for InEnv {
         let env: Slug = part(parts, app, "env").await?;
         if !caller.sees(&tenant, &env) {
             return Err(Problem::not_found());
+        }
+        if !caller.has_in(&tenant, &env, role_of(&parts.method)) {
+            return Err(not_allowed());
         }
         Ok(Self { caller, key: EnvKey { tenant, env } })
     }

@@ -3,8 +3,10 @@
 //! A noun is a room beside this one. Nothing here knows SQL; what handlers need is in [`App`].
 
 mod accept;
+mod audit;
 mod body;
 mod channel;
+mod credentials;
 mod deployments;
 mod front;
 mod gate;
@@ -29,7 +31,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 pub use openapi::Api;
 use tokio::net::TcpListener;
 
@@ -53,10 +55,20 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/openapi.json", get(openapi::openapi))
         .route("/api/v1/asyncapi.json", get(openapi::asyncapi))
         .route("/api/v1/session", get(session::get).post(session::sign_in).delete(session::sign_out))
+        .route("/api/v1/sessions", get(session::list).delete(session::sign_out_everywhere))
         .route("/api/v1/tenants", get(tenants::list))
         .route("/api/v1/tenants/{tenant}", put(tenants::put))
         .route("/api/v1/tenants/{tenant}/envs", get(tenants::envs))
+        .route("/api/v1/tenants/{tenant}/tokens", get(credentials::tokens).post(credentials::make_token))
+        .route("/api/v1/tenants/{tenant}/tokens/{id}", delete(credentials::revoke_token))
+        .route("/api/v1/tenants/{tenant}/sessions", get(credentials::sessions))
+        .route("/api/v1/tenants/{tenant}/sessions/{id}", delete(credentials::end_session))
+        .route("/api/v1/tenants/{tenant}/audit", get(audit::list))
+        .route("/api/v1/tenants/{tenant}/audit.jsonl", get(audit::export))
+        .route("/api/v1/tenants/{tenant}/hooks", get(credentials::hooks))
         .route("/api/v1/tenants/{tenant}/hooks/{source}", post(hooks::take))
+        .route("/api/v1/tenants/{tenant}/hooks/{source}/secrets", post(credentials::make_hook))
+        .route("/api/v1/tenants/{tenant}/hooks/{source}/secrets/{id}", delete(credentials::revoke_hook))
         .route("/api/v1/tenants/{tenant}/stream", get(stream::shared))
         .route(env, put(tenants::put_env))
         .route(&of_env("/stream"), get(stream::deployments))
@@ -144,16 +156,23 @@ fn foreign(app: &App, request: &Request) -> Option<Problem> {
     if app.access.mode() == AuthMode::Open && !is_ours(app, host) {
         return refuse("host", "this server answers to a loopback address or its --public-url only");
     }
-    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    if let (false, Some(origin)) = (is_safe, origin) {
-        let from = origin.split_once("://").map_or(origin, |(_, host)| host);
-        let public = app.config.public_url.as_deref() == Some(origin);
-        if from != host && !public {
-            return refuse("origin", "requests that change something must come from this server's own pages");
-        }
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return None;
     }
-    None
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_own = match (text(header::ORIGIN), text(HeaderName::from_static("sec-fetch-site"))) {
+        (Some(origin), _) => {
+            let from = origin.split_once("://").map_or(origin, |(_, host)| host);
+            from == host || app.config.public_url.as_deref() == Some(origin)
+        }
+        (None, Some(site)) => matches!(site, "same-origin" | "none"),
+        // No browser of today leaves out both; whoever shows no cookie acts on nobody's behalf but their own.
+        (None, None) => gate::cookie(headers, session::cookie_name(&app.config)).is_none(),
+    };
+    if is_own {
+        return None;
+    }
+    refuse("origin", "requests that change something must come from this server's own pages")
 }
 
 fn is_ours(app: &App, host: &str) -> bool {

@@ -8,7 +8,7 @@ use shipboard_core::event::{
 };
 use utoipa::OpenApi;
 
-use super::{deployments, logs, ops, session, stream, tenants, workflows};
+use super::{audit, credentials, deployments, logs, ops, session, stream, tenants, workflows};
 
 /// The calls.
 #[derive(OpenApi)]
@@ -41,6 +41,18 @@ use super::{deployments, logs, ops, session, stream, tenants, workflows};
         session::get,
         session::sign_in,
         session::sign_out,
+        session::list,
+        session::sign_out_everywhere,
+        credentials::tokens,
+        credentials::make_token,
+        credentials::revoke_token,
+        credentials::hooks,
+        credentials::make_hook,
+        credentials::revoke_hook,
+        credentials::sessions,
+        credentials::end_session,
+        audit::list,
+        audit::export,
         ops::healthz,
         ops::readyz,
         ops::metrics_for_admins,

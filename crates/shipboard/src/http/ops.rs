@@ -1,5 +1,6 @@
 //! Operations: is it alive, is it ready, what does it count.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,11 +9,12 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::try_join_all;
 use serde::Serialize;
 use shipboard_core::counts::Counts;
 use shipboard_core::id::Slug;
 
-use super::gate::secret;
+use super::gate::shown;
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::app::App;
@@ -68,21 +70,28 @@ pub async fn metrics_for_admins(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let caller = app.access.caller(secret(&headers), clock::now()).ok_or_else(Problem::unauthorized)?;
-    let Caller::Token(token) = &caller else { return Ok(metrics(State(app)).await) };
-    if token.role < Role::Admin {
-        return Err(Problem::forbidden("the metrics are for admins"));
-    }
-    let tenant = &token.tenant;
+    let shown = shown(&app, &headers);
+    let caller = app.access.caller(shown, clock::now()).await.ok_or_else(Problem::unauthorized)?;
+    let Caller::Known(credential) = &caller else { return Ok(metrics(State(app)).await) };
+    let tenants: BTreeSet<&Slug> = credential.grants.iter().map(|grant| &grant.tenant).collect();
+    let mut tenants: Vec<&Slug> =
+        tenants.into_iter().filter(|tenant| caller.has(tenant, Role::Admin)).collect();
+    tenants.truncate(app.config.metrics_envs);
+    let [first, ..] = tenants[..] else { return Err(Problem::forbidden("the metrics are for admins")) };
     // Series of the whole process sum over all tenants: they are this admin's to see if there is no other.
-    let alone = token.envs.is_none() && app.store.tenants().await.is_ok_and(|tenants| tenants.len() == 1);
-    if alone {
+    let is_whole = caller.has_all_of(first, Role::Admin);
+    if is_whole && app.store.tenants().await.is_ok_and(|tenants| tenants.len() == 1) {
         return Ok(metrics(State(app.clone())).await);
     }
-    let envs = app.store.envs(tenant).await.map(|envs| {
-        let seen = envs.into_iter().filter(|env| caller.sees(tenant, &env.slug));
-        seen.take(app.config.metrics_envs).map(|env| (tenant.clone(), env)).collect()
-    });
+    let envs = try_join_all(tenants.into_iter().map(|tenant| {
+        let (app, caller) = (&app, &caller);
+        async move {
+            let envs = app.store.envs(tenant).await?.into_iter();
+            let seen = envs.filter(|env| caller.has_in(tenant, &env.slug, Role::Admin));
+            Ok(seen.map(|env| (tenant.clone(), env)).collect::<Vec<_>>())
+        }
+    }));
+    let envs = envs.await.map(|envs| envs.into_iter().flatten().take(app.config.metrics_envs).collect());
     let mut text = String::new();
     write_counts(&mut text, envs);
     Ok(page(text))

@@ -1,38 +1,77 @@
-//! Signing in to the pages with a token, which then travels in an HttpOnly cookie.
+//! Browsers' sessions: signing in with a token, and out again, here or everywhere.
+//!
+//! A session is a row in the database; its secret travels in an HttpOnly cookie alone. It is another one at
+//! each sign-in and from time to time, and the one before it holds until the next change.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shipboard_core::id::Slug;
+use shipboard_core::time::Timestamp;
 
 use super::body::Json;
-use super::gate::{COOKIE, secret};
+use super::gate::{Acting, Known, cookie, shown};
 use super::problem::Problem;
-use crate::access::Caller;
+use crate::access::{self, Caller, Credential, Shown};
 use crate::app::App;
+use crate::audit::Actor;
 use crate::clock;
-use crate::config::AuthMode;
-use crate::store::Role;
+use crate::config::{AuthMode, Config};
+use crate::store::{self, Grant, Role};
 
-/// How long a browser keeps the cookie, in seconds. The token's own expiry holds all the same.
-const MAX_AGE_S: u64 = 30 * 24 * 3_600;
+/// How long a session's secret is the same, once its page is loaded again.
+const ROTATE_AFTER: Duration = Duration::from_hours(1);
+/// Most sessions of one subject: the one longest unused ends.
+const MOST_OF_ONE: usize = 50;
 
 /// Who the browser is to this server.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Session {
     /// `open` or `required`.
     mode: &'static str,
-    /// May go on: open mode, or a valid token.
+    /// May go on: open mode, or a credential that holds.
     signed_in: bool,
-    /// The token's tenant.
+    /// What people call whoever is signed in.
+    name: Option<String>,
+    /// The tenant, where it is one.
     tenant: Option<Slug>,
-    /// The token's role.
-    #[schema(value_type = Option<String>)]
+    /// The role there.
     role: Option<Role>,
+    /// All that may be done where.
+    grants: Vec<Grant>,
+    /// When the session is over at the latest.
+    #[schema(value_type = Option<String>)]
+    expires_at: Option<Timestamp>,
+}
+
+impl Session {
+    fn new(app: &App, caller: Option<&Caller>) -> Self {
+        let mode = match app.access.mode() {
+            AuthMode::Open => "open",
+            AuthMode::Required => "required",
+        };
+        let known = match caller {
+            Some(Caller::Known(credential)) => Some(credential),
+            _ => None,
+        };
+        let grants = known.map(|credential| credential.grants.clone()).unwrap_or_default();
+        let only = grants.first().filter(|first| grants.iter().all(|grant| grant.tenant == first.tenant));
+        Self {
+            mode,
+            signed_in: caller.is_some(),
+            name: known.map(|credential| credential.name.clone()),
+            tenant: only.map(|grant| grant.tenant.clone()),
+            role: only.and_then(|only| grants.iter().map(|grant| grant.role).max().or(Some(only.role))),
+            expires_at: known.and_then(|credential| credential.expires_at),
+            grants,
+        }
+    }
 }
 
 /// A token to sign in with.
@@ -48,28 +87,85 @@ impl std::fmt::Debug for SignIn {
     }
 }
 
-fn session(app: &App, caller: Option<&Caller>) -> Session {
-    let mode = match app.access.mode() {
-        AuthMode::Open => "open",
-        AuthMode::Required => "required",
-    };
-    let token = match caller {
-        Some(Caller::Token(token)) => Some(token),
-        _ => None,
-    };
-    Session {
-        mode,
-        signed_in: caller.is_some(),
-        tenant: token.map(|token| token.tenant.clone()),
-        role: token.map(|token| token.role),
+/// A session as it is listed.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct SessionRow {
+    /// By which it is ended.
+    pub id: String,
+    /// What people call whoever is signed in.
+    pub name: String,
+    /// What it allows.
+    pub grants: Vec<Grant>,
+    /// Last used when, give or take a minute.
+    #[schema(value_type = Option<String>)]
+    pub used_at: Option<Timestamp>,
+    /// Over at the latest when.
+    #[schema(value_type = Option<String>)]
+    pub expires_at: Option<Timestamp>,
+    /// It is the one that asks.
+    pub current: bool,
+}
+
+/// Sessions.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct SessionList {
+    /// Those used last first.
+    items: Vec<SessionRow>,
+    /// Always null: there is one page.
+    next: Option<String>,
+}
+
+impl SessionList {
+    /// As `caller` sees them.
+    pub fn new(mut sessions: Vec<Arc<Credential>>, caller: &Caller) -> Self {
+        sessions.sort_by_key(|session| (std::cmp::Reverse(session.used_at()), session.id.clone()));
+        let is_current =
+            |id: &str| matches!(caller, Caller::Known(known) if known.session.is_some() && known.id == id);
+        let items = sessions.into_iter().map(|session| SessionRow {
+            current: is_current(&session.id),
+            id: session.id.clone(),
+            name: session.name.clone(),
+            grants: session.grants.clone(),
+            used_at: session.used_at(),
+            expires_at: session.expires_at,
+        });
+        Self { items: items.collect(), next: None }
+    }
+
+    /// Without what the sessions may do in other tenants.
+    pub fn only_of(&mut self, tenant: &Slug) {
+        self.items.iter_mut().for_each(|session| session.grants.retain(|grant| grant.tenant == *tenant));
     }
 }
 
-/// Who the browser is.
+/// The name of the session's cookie. Behind TLS browsers see to it that only this very host can have set it.
+pub fn cookie_name(config: &Config) -> &'static str {
+    if config.is_https() { "__Host-shipboard_session" } else { "shipboard_session" }
+}
+
+/// Who the browser is. A session whose secret has grown old is given another one.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Session)))]
-pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer<Session> {
-    let caller = app.access.caller(secret(&headers), clock::now());
-    Answer(session(&app, caller.as_ref()))
+pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let now = clock::now();
+    let shown = shown(&app, &headers);
+    let caller = app.access.caller(shown, now).await;
+    let answer = Answer(Session::new(&app, caller.as_ref()));
+    let (Some(Caller::Known(session)), Some(Shown::Cookie(secret))) = (&caller, shown) else {
+        return Ok(answer.into_response());
+    };
+    let before = now.plus_millis(-(ROTATE_AFTER.as_millis() as i64));
+    let is_old = session.session.as_ref().is_some_and(|signed| signed.rotated_at < before);
+    let renewed = clock::secret();
+    let (shown, hash) = (access::hash(secret), access::hash(&renewed));
+    if is_old && app.store.rotate_session(&session.id, &shown, &hash, before, now).await? {
+        return Ok((set_cookie(&app.config, &renewed, left(session, now)), answer).into_response());
+    }
+    Ok(answer.into_response())
+}
+
+/// How long a session has left, in seconds.
+fn left(session: &Credential, now: Timestamp) -> u64 {
+    session.expires_at.map_or(0, |expires_at| expires_at.millis_since(now).max(0) as u64 / 1_000)
 }
 
 /// Signs in.
@@ -77,25 +173,140 @@ pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Answer<Sess
     responses((status = 200, body = Session), (status = 401)))]
 pub async fn sign_in(
     State(app): State<Arc<App>>,
+    headers: HeaderMap,
     Json(SignIn { token }): Json<SignIn>,
 ) -> Result<Response, Problem> {
-    let token = token.trim();
-    let caller = app.access.caller(Some(token), clock::now()).ok_or_else(Problem::unauthorized)?;
-    let answer = Answer(session(&app, Some(&caller)));
-    let value = if caller == Caller::Anybody { String::new() } else { token.to_owned() };
-    Ok((cookie(&app, &value, MAX_AGE_S)?, answer).into_response())
+    let caller = app.access.caller(Some(Shown::Token(token.trim())), clock::now()).await;
+    match caller {
+        Some(Caller::Known(known)) => {
+            let who = Who {
+                subject: known.subject.clone(),
+                name: known.name.clone(),
+                token: Some(known.id.clone()),
+                grants: known.grants.clone(),
+                expires_at: known.expires_at,
+            };
+            open(&app, &headers, who, Actor::new(&Caller::Known(known), None)).await
+        }
+        Some(caller @ Caller::Anybody) => Ok(Answer(Session::new(&app, Some(&caller))).into_response()),
+        None => {
+            metrics::counter!("shipboard_refused_total", "reason" => "sign_in").increment(1);
+            Err(Problem::unauthorized())
+        }
+    }
 }
 
-/// Signs out.
+/// Who signs in.
+#[derive(Debug)]
+struct Who {
+    subject: String,
+    name: String,
+    token: Option<String>,
+    grants: Vec<Grant>,
+    /// When what they signed in with is over.
+    expires_at: Option<Timestamp>,
+}
+
+/// Opens a session, ends the one that this browser had, and answers with its cookie.
+async fn open(app: &App, headers: &HeaderMap, who: Who, actor: Actor) -> Result<Response, Problem> {
+    let now = clock::now();
+    if let Some(former) = cookie(headers, cookie_name(&app.config))
+        && let Some(Caller::Known(former)) = app.access.caller(Some(Shown::Cookie(former)), now).await
+    {
+        let record =
+            actor.did("session.end", tenant_of(&former.grants), &former.id, json!({"by": "sign-in"}));
+        app.store.end_session(&former.id, &record).await?;
+    }
+    let latest = now.plus_millis(app.config.session_max_age.as_millis() as i64);
+    let secret = clock::secret();
+    let session = store::Session {
+        id: clock::short_id(),
+        subject: who.subject,
+        name: who.name,
+        token: who.token,
+        grants: who.grants,
+        hash: access::hash(&secret),
+        former_hash: None,
+        created_at: now,
+        rotated_at: now,
+        used_at: now,
+        expires_at: who.expires_at.map_or(latest, |expires_at| expires_at.min(latest)),
+        revoked_at: None,
+    };
+    let detail = json!({"subject": session.subject, "grants": session.grants});
+    let record = actor.did("session.begin", tenant_of(&session.grants), &session.id, detail);
+    app.store.add_session(&session, MOST_OF_ONE, &record).await?;
+    let credential = Arc::new(Credential::from(&session));
+    let cookie = set_cookie(&app.config, &secret, left(&credential, now));
+    Ok((cookie, Answer(Session::new(app, Some(&Caller::Known(credential))))).into_response())
+}
+
+/// In whose audit log a session's lines are: the server's own if it is of several tenants.
+pub fn tenant_of(grants: &[Grant]) -> Option<&Slug> {
+    let first = grants.first().map(|grant| &grant.tenant)?;
+    grants.iter().all(|grant| grant.tenant == *first).then_some(first)
+}
+
+/// Signs out: the session is over, whoever else has its cookie.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session", responses((status = 204)))]
-pub async fn sign_out(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    Ok((StatusCode::NO_CONTENT, cookie(&app, "", 0)?).into_response())
+pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+    let caller = app.access.caller(shown(&app, &headers), clock::now()).await;
+    if let Some(caller @ Caller::Known(session)) = &caller
+        && session.session.is_some()
+    {
+        let record = Actor::new(caller, None).did(
+            "session.end",
+            tenant_of(&session.grants),
+            &session.id,
+            json!({"by": "sign-out"}),
+        );
+        app.store.end_session(&session.id, &record).await?;
+        refresh(&app).await;
+    }
+    Ok((StatusCode::NO_CONTENT, set_cookie(&app.config, "", 0)).into_response())
 }
 
-fn cookie(app: &App, value: &str, max_age_s: u64) -> Result<[(header::HeaderName, HeaderValue); 1], Problem> {
-    let secure = app.config.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
-    let secure = if secure { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
-    let cookie = HeaderValue::from_str(&cookie).map_err(|_| Problem::unauthorized())?;
-    Ok([(header::SET_COOKIE, cookie)])
+/// The sessions of whoever asks, in other browsers too.
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "session", responses((status = 200, body = SessionList)))]
+pub async fn list(State(app): State<Arc<App>>, Known(caller): Known) -> Answer<SessionList> {
+    let sessions = match &caller {
+        Caller::Anybody => Vec::new(),
+        Caller::Known(known) => app.access.sessions_of(&known.subject, clock::now()),
+    };
+    Answer(SessionList::new(sessions, &caller))
+}
+
+/// Signs out everywhere: every session of whoever asks is over.
+#[utoipa::path(delete, path = "/api/v1/sessions", tag = "session", responses((status = 204)))]
+pub async fn sign_out_everywhere(
+    State(app): State<Arc<App>>,
+    Known(caller): Known,
+    Acting(actor): Acting,
+) -> Result<Response, Problem> {
+    if let Caller::Known(known) = &caller {
+        let record = actor.did(
+            "session.end",
+            tenant_of(&known.grants),
+            &known.subject,
+            json!({"by": "sign-out everywhere"}),
+        );
+        app.store.end_sessions_of(&known.subject, &record).await?;
+        refresh(&app).await;
+    }
+    Ok((StatusCode::NO_CONTENT, set_cookie(&app.config, "", 0)).into_response())
+}
+
+/// What was just changed holds at once on this instance; if it cannot be read now, within seconds.
+pub async fn refresh(app: &App) {
+    if let Err(error) = app.access.refresh().await {
+        tracing::debug!(%error, "the credentials could not be read anew yet");
+    }
+}
+
+fn set_cookie(config: &Config, value: &str, max_age_s: u64) -> [(HeaderName, HeaderValue); 1] {
+    let secure = if config.is_https() { "; Secure" } else { "" };
+    let name = cookie_name(config);
+    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
+    let cookie = HeaderValue::from_str(&cookie).expect("hexadecimal digits are plain text");
+    [(header::SET_COOKIE, cookie)]
 }

@@ -6,11 +6,12 @@ use axum::Json as Answer;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shipboard_core::counts::Counts;
 use shipboard_core::id::{EventId, Slug};
 
 use super::body::Json;
-use super::gate::{InEnv, InTenant, Known};
+use super::gate::{Acting, Admin, InEnv, InTenant, Known};
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::app::App;
@@ -101,13 +102,13 @@ pub async fn list(State(app): State<Arc<App>>, Known(caller): Known) -> Result<A
     request_body = TenantBody, responses((status = 200, body = Tenant), (status = 201, body = Tenant)))]
 pub async fn put(
     State(app): State<Arc<App>>,
-    InTenant { caller, tenant }: InTenant,
+    Admin { tenant, .. }: Admin,
+    Acting(actor): Acting,
     Json(body): Json<TenantBody>,
 ) -> Result<(StatusCode, Answer<Tenant>), Problem> {
-    if !caller.sees_all_of(&tenant) {
-        return Err(Problem::forbidden("your token is for some environments, not for the tenant"));
-    }
     let name = envs::name(body.name.as_deref()).map_err(Problem::invalid)?;
+    let record = actor.did("tenant.put", Some(&tenant), tenant.as_str(), json!({"name": name}));
+    app.store.note(&[record]).await?;
     let is_new = app.store.put_tenant(&tenant, name, clock::now()).await?;
     let tenants = app.store.tenants().await?;
     let found = tenants.into_iter().find(|(slug, _)| *slug == tenant).ok_or_else(Problem::not_found)?;
@@ -123,7 +124,7 @@ pub async fn envs(
     InTenant { caller, tenant }: InTenant,
 ) -> Result<Answer<EnvList>, Problem> {
     let envs = app.store.envs(&tenant).await?.into_iter();
-    let seen = envs.filter(|env| matches!(caller, Caller::Anybody) || caller.sees(&tenant, &env.slug));
+    let seen = envs.filter(|env| caller.sees(&tenant, &env.slug));
     Ok(Answer(EnvList { items: seen.map(EnvAnswer::from).collect(), next: None }))
 }
 
@@ -134,13 +135,16 @@ pub async fn envs(
 pub async fn put_env(
     State(app): State<Arc<App>>,
     InEnv { key, caller }: InEnv,
+    Acting(actor): Acting,
     Path(_): Path<(String, String)>,
     Json(body): Json<EnvBody>,
 ) -> Result<(StatusCode, Answer<EnvAnswer>), Problem> {
     let name = envs::name(body.name.as_deref()).map_err(Problem::invalid)?;
     let tier = body.tier.as_deref().map(envs::tier).transpose().map_err(Problem::invalid)?;
     let proposed = app.boards.proposed_epoch(&key).unwrap_or_else(clock::epoch);
-    let birth = envs::Guess::of(&key.env).birth(name, proposed, caller == Caller::Anybody);
+    let birth = envs::Guess::of(&key.env).birth(name, proposed, matches!(caller, Caller::Anybody));
+    let said = json!({"name": name, "tier": tier, "position": body.position});
+    app.store.note(&[actor.did("env.put", Some(&key.tenant), key.env.as_str(), said)]).await?;
     if birth.with_tenant {
         app.store.put_tenant(&key.tenant, None, clock::now()).await?;
     }

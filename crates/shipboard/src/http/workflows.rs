@@ -7,6 +7,7 @@ use axum::extract::Path;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use serde_json::json;
 use shipboard_core::counts::Counts;
 use shipboard_core::decide::{Refusal, Request};
 use shipboard_core::event::WorkflowRow;
@@ -14,7 +15,7 @@ use shipboard_core::id::{EventId, Slug};
 use shipboard_core::time::Timestamp;
 
 use super::body::Query;
-use super::gate::InEnv;
+use super::gate::{Acting, InEnv};
 use super::problem::Problem;
 use crate::app::App;
 
@@ -94,10 +95,13 @@ pub async fn get(
 pub async fn delete(
     State(app): State<Arc<App>>,
     InEnv { key, .. }: InEnv,
+    Acting(actor): Acting,
     Path((_, _, workflow)): Path<(String, String, String)>,
 ) -> Result<StatusCode, Problem> {
-    // In bites, so that nobody else waits for all of it: the newest first, until there is none left.
     let workflow = slug(&workflow)?;
+    let detail = json!({"env": key.env});
+    app.store.note(&[actor.did("workflow.delete", Some(&key.tenant), workflow.as_str(), detail)]).await?;
+    // In bites, so that nobody else waits for all of it: the newest first, until there is none left.
     let mut deleted = false;
     loop {
         let request = Request::DeleteWorkflow { workflow: workflow.clone() };

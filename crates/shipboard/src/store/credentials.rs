@@ -3,93 +3,144 @@
 //! Shared text: compiled once per engine.
 
 use shipboard_core::time::Timestamp;
+use sqlx::Transaction;
 
-use super::Pools;
+use super::audit::append;
 use super::touched::parse;
-use crate::store::{Hook, Result, Role, Token};
+use super::{BEGIN_WRITE, Db, Pools, begin};
+use crate::store::{Changes, Grant, Hook, Record, Result, Token};
 
-pub(in crate::store) async fn add_token(pools: &Pools, token: &Token, hash: &str) -> Result<()> {
+/// Begins to change tokens or webhooks' secrets: one after the other, so that whoever sees the new count sees
+/// every change up to it.
+async fn begin_change(pools: &Pools) -> Result<Transaction<'static, Db>> {
+    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
+    sqlx::query("update credential_changes set kept = kept + 1").execute(&mut *transaction).await?;
+    Ok(transaction)
+}
+
+pub(in crate::store) async fn changes(pools: &Pools) -> Result<Changes> {
+    let (kept, sessions): (i64, i64) =
+        sqlx::query_as("select kept, sessions from credential_changes").fetch_one(&pools.own).await?;
+    Ok(Changes { kept, sessions })
+}
+
+pub(in crate::store) async fn add_token(
+    pools: &Pools,
+    token: &Token,
+    hash: &str,
+    record: &Record,
+) -> Result<()> {
+    let mut transaction = begin_change(pools).await?;
     sqlx::query(
-        "insert into tokens (id, tenant, hash, role, envs, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into tokens (id, name, tenant, hash, role, envs, created_by, created_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(&token.id)
-    .bind(token.tenant.as_str())
+    .bind(&token.name)
+    .bind(token.grant.tenant.as_str())
     .bind(hash)
-    .bind(role_word(token.role))
-    .bind(token.envs.as_ref().map(serde_json::to_string).transpose()?)
+    .bind(token.grant.role.as_str())
+    .bind(token.grant.envs.as_ref().map(serde_json::to_string).transpose()?)
+    .bind(&token.created_by)
     .bind(token.created_at.as_millis())
     .bind(token.expires_at.map(Timestamp::as_millis))
-    .execute(&pools.writer)
+    .execute(&mut *transaction)
     .await?;
+    append(&mut transaction, record).await?;
+    transaction.commit().await?;
     Ok(())
 }
 
-fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::Reporter => "reporter",
-        Role::Admin => "admin",
-    }
+#[derive(sqlx::FromRow)]
+struct TokenColumns {
+    id: String,
+    name: String,
+    tenant: String,
+    hash: String,
+    role: String,
+    envs: Option<String>,
+    created_by: String,
+    created_at: i64,
+    used_at: Option<i64>,
+    expires_at: Option<i64>,
+    revoked_at: Option<i64>,
 }
-
-type TokenColumns = (String, String, String, String, Option<String>, i64, Option<i64>, Option<i64>);
 
 pub(in crate::store) async fn tokens(pools: &Pools) -> Result<Vec<(Token, String)>> {
     let found: Vec<TokenColumns> = sqlx::query_as(
-        "select id, tenant, hash, role, envs, created_at, expires_at, revoked_at from tokens order by created_at",
+        "select id, name, tenant, hash, role, envs, created_by, created_at, used_at, expires_at, revoked_at
+         from tokens order by created_at, id",
     )
     .fetch_all(&pools.own)
     .await?;
-    let found =
-        found.into_iter().map(|(id, tenant, hash, role, envs, created_at, expires_at, revoked_at)| {
-            let token = Token {
-                id,
-                tenant: parse(&tenant)?,
-                role: serde_json::from_value(role.into())?,
-                envs: envs.as_deref().map(serde_json::from_str).transpose()?,
-                created_at: Timestamp::from_millis(created_at),
-                expires_at: expires_at.map(Timestamp::from_millis),
-                revoked_at: revoked_at.map(Timestamp::from_millis),
-            };
-            Ok((token, hash))
-        });
+    let found = found.into_iter().map(|found| {
+        let token = Token {
+            id: found.id,
+            name: found.name,
+            grant: Grant {
+                tenant: parse(&found.tenant)?,
+                role: serde_json::from_value(found.role.into())?,
+                envs: found.envs.as_deref().map(serde_json::from_str).transpose()?,
+            },
+            created_by: found.created_by,
+            created_at: Timestamp::from_millis(found.created_at),
+            used_at: found.used_at.map(Timestamp::from_millis),
+            expires_at: found.expires_at.map(Timestamp::from_millis),
+            revoked_at: found.revoked_at.map(Timestamp::from_millis),
+        };
+        Ok((token, found.hash))
+    });
     found.collect()
 }
 
-pub(in crate::store) async fn revoke_token(pools: &Pools, id: &str, now: Timestamp) -> Result<bool> {
+pub(in crate::store) async fn revoke_token(pools: &Pools, id: &str, record: &Record) -> Result<bool> {
+    let mut transaction = begin_change(pools).await?;
     let done = sqlx::query("update tokens set revoked_at = $2 where id = $1 and revoked_at is null")
         .bind(id)
-        .bind(now.as_millis())
-        .execute(&pools.writer)
+        .bind(record.at.as_millis())
+        .execute(&mut *transaction)
         .await?;
-    Ok(done.rows_affected() > 0)
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    append(&mut transaction, record).await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
-pub(in crate::store) async fn add_hook(pools: &Pools, hook: &Hook) -> Result<()> {
-    sqlx::query("insert into hooks (id, tenant, source, secret, created_at) values ($1, $2, $3, $4, $5)")
-        .bind(&hook.id)
-        .bind(hook.tenant.as_str())
-        .bind(&hook.source)
-        .bind(&hook.secret)
-        .bind(hook.created_at.as_millis())
-        .execute(&pools.writer)
-        .await?;
+pub(in crate::store) async fn add_hook(pools: &Pools, hook: &Hook, record: &Record) -> Result<()> {
+    let mut transaction = begin_change(pools).await?;
+    sqlx::query(
+        "insert into hooks (id, tenant, source, secret, created_by, created_at) values ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&hook.id)
+    .bind(hook.tenant.as_str())
+    .bind(&hook.source)
+    .bind(&hook.secret)
+    .bind(&hook.created_by)
+    .bind(hook.created_at.as_millis())
+    .execute(&mut *transaction)
+    .await?;
+    append(&mut transaction, record).await?;
+    transaction.commit().await?;
     Ok(())
 }
 
+type HookColumns = (String, String, String, String, String, i64, Option<i64>);
+
 pub(in crate::store) async fn hooks(pools: &Pools) -> Result<Vec<Hook>> {
-    let found: Vec<(String, String, String, String, i64, Option<i64>)> = sqlx::query_as(
-        "select id, tenant, source, secret, created_at, revoked_at from hooks order by created_at",
+    let found: Vec<HookColumns> = sqlx::query_as(
+        "select id, tenant, source, secret, created_by, created_at, revoked_at from hooks order by created_at, id",
     )
     .fetch_all(&pools.own)
     .await?;
-    let found = found.into_iter().map(|(id, tenant, source, secret, created_at, revoked_at)| {
+    let found = found.into_iter().map(|(id, tenant, source, secret, created_by, created_at, revoked_at)| {
         Ok(Hook {
             id,
             tenant: parse(&tenant)?,
             source,
             secret,
+            created_by,
             created_at: Timestamp::from_millis(created_at),
             revoked_at: revoked_at.map(Timestamp::from_millis),
         })
@@ -97,11 +148,17 @@ pub(in crate::store) async fn hooks(pools: &Pools) -> Result<Vec<Hook>> {
     found.collect()
 }
 
-pub(in crate::store) async fn revoke_hook(pools: &Pools, id: &str, now: Timestamp) -> Result<bool> {
+pub(in crate::store) async fn revoke_hook(pools: &Pools, id: &str, record: &Record) -> Result<bool> {
+    let mut transaction = begin_change(pools).await?;
     let done = sqlx::query("update hooks set revoked_at = $2 where id = $1 and revoked_at is null")
         .bind(id)
-        .bind(now.as_millis())
-        .execute(&pools.writer)
+        .bind(record.at.as_millis())
+        .execute(&mut *transaction)
         .await?;
-    Ok(done.rows_affected() > 0)
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    append(&mut transaction, record).await?;
+    transaction.commit().await?;
+    Ok(true)
 }

@@ -6,6 +6,7 @@
 mod bulk;
 #[cfg(test)]
 pub(crate) mod contract;
+mod identity;
 pub(crate) mod postgres;
 mod sqlite;
 #[cfg(test)]
@@ -21,6 +22,8 @@ use shipboard_core::status::Status;
 use shipboard_core::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use identity::{Changes, Grant, Hook, Record, Role, Session, Token};
 
 /// Newest timeline entries that a details snapshot carries.
 pub const MAX_TIMELINE: usize = 500;
@@ -265,60 +268,6 @@ pub struct LogPart {
     pub bytes: Vec<u8>,
     /// How long the whole log is.
     pub length: u64,
-}
-
-/// What a token allows.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Read.
-    Viewer,
-    /// Read and report.
-    Reporter,
-    /// Everything within the tenant.
-    Admin,
-}
-
-/// A token as it is kept.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Token {
-    /// By which it is listed and revoked.
-    pub id: String,
-    /// Whose.
-    pub tenant: Slug,
-    /// What it allows.
-    pub role: Role,
-    /// Where; `None`: in every env of the tenant.
-    pub envs: Option<Vec<Slug>>,
-    /// Since when.
-    pub created_at: Timestamp,
-    /// Until when.
-    pub expires_at: Option<Timestamp>,
-    /// Taken back when.
-    pub revoked_at: Option<Timestamp>,
-}
-
-/// A webhook's secret.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Hook {
-    /// By which it is listed and revoked.
-    pub id: String,
-    /// Whose.
-    pub tenant: Slug,
-    /// `github`, …
-    pub source: String,
-    /// What deliveries are signed with.
-    pub secret: String,
-    /// Since when.
-    pub created_at: Timestamp,
-    /// Taken back when.
-    pub revoked_at: Option<Timestamp>,
-}
-
-impl std::fmt::Debug for Hook {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hook").field("id", &self.id).field("source", &self.source).finish_non_exhaustive()
-    }
 }
 
 /// Everything that `shipboard check` compares, of one env, in one consistent read.
@@ -580,8 +529,8 @@ impl Store {
     }
 
     /// Adds a token by the hash of its secret.
-    pub async fn add_token(&self, token: &Token, hash: &str) -> Result<()> {
-        on!(self, credentials::add_token(token, hash))
+    pub async fn add_token(&self, token: &Token, hash: &str, record: &Record) -> Result<()> {
+        on!(self, credentials::add_token(token, hash, record))
     }
 
     /// Every token, with its hash.
@@ -590,13 +539,13 @@ impl Store {
     }
 
     /// Takes a token back. False: there is none of this id that was not revoked before.
-    pub async fn revoke_token(&self, id: &str, now: Timestamp) -> Result<bool> {
-        on!(self, credentials::revoke_token(id, now))
+    pub async fn revoke_token(&self, id: &str, record: &Record) -> Result<bool> {
+        on!(self, credentials::revoke_token(id, record))
     }
 
     /// Adds a webhook's secret.
-    pub async fn add_hook(&self, hook: &Hook) -> Result<()> {
-        on!(self, credentials::add_hook(hook))
+    pub async fn add_hook(&self, hook: &Hook, record: &Record) -> Result<()> {
+        on!(self, credentials::add_hook(hook, record))
     }
 
     /// Every webhook's secret.
@@ -605,8 +554,75 @@ impl Store {
     }
 
     /// Takes a webhook's secret back.
-    pub async fn revoke_hook(&self, id: &str, now: Timestamp) -> Result<bool> {
-        on!(self, credentials::revoke_hook(id, now))
+    pub async fn revoke_hook(&self, id: &str, record: &Record) -> Result<bool> {
+        on!(self, credentials::revoke_hook(id, record))
+    }
+
+    /// How often credentials have changed.
+    pub async fn credential_changes(&self) -> Result<Changes> {
+        on!(self, credentials::changes())
+    }
+
+    /// Adds a session. Of one subject's the oldest beyond `most` end.
+    pub async fn add_session(&self, session: &Session, most: usize, record: &Record) -> Result<()> {
+        on!(self, sessions::add_session(session, most, record))
+    }
+
+    /// Gives a session another secret, if `shown` is the hash of one of its two and it was not done after
+    /// `before`. False: it was, or the session is over.
+    pub async fn rotate_session(
+        &self,
+        id: &str,
+        shown: &str,
+        hash: &str,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool> {
+        on!(self, sessions::rotate_session(id, shown, hash, before, now))
+    }
+
+    /// Ends a session. False: there is none of this id that had not ended.
+    pub async fn end_session(&self, id: &str, record: &Record) -> Result<bool> {
+        on!(self, sessions::end_session(id, record))
+    }
+
+    /// Ends every session of a subject; says how many there were.
+    pub async fn end_sessions_of(&self, subject: &str, record: &Record) -> Result<u64> {
+        on!(self, sessions::end_sessions_of(subject, record))
+    }
+
+    /// The sessions that have changed after this many changes: added, rotated, used, ended.
+    pub async fn sessions_after(&self, change: i64) -> Result<Vec<Session>> {
+        on!(self, sessions::sessions_after(change))
+    }
+
+    /// Writes down when tokens and sessions were last used, by their ids.
+    pub async fn note_use(
+        &self,
+        tokens: &[(String, Timestamp)],
+        sessions: &[(String, Timestamp)],
+    ) -> Result<()> {
+        on!(self, sessions::note_use(tokens, sessions))
+    }
+
+    /// Forgets sessions that were over before this.
+    pub async fn forget_sessions(&self, before: Timestamp) -> Result<u64> {
+        on!(self, sessions::forget_sessions(before))
+    }
+
+    /// Adds lines to the audit log.
+    pub async fn note(&self, records: &[Record]) -> Result<()> {
+        on!(self, audit::note(records))
+    }
+
+    /// The audit log of a tenant, or of the server itself: the newest first, those before an id if one is given.
+    pub async fn records(
+        &self,
+        tenant: Option<&Slug>,
+        before: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Record>> {
+        on!(self, audit::records(tenant, before, limit))
     }
 
     /// The database answers; with the time that it has, if it has a clock of its own.

@@ -59,6 +59,8 @@ pub(super) const NOW: &str = "select cast(extract(epoch from clock_timestamp()) 
 /// The first read of an env in a writing transaction locks its row.
 pub(super) const FOR_UPDATE: &str = " for update";
 
+#[path = "audit.rs"]
+pub(super) mod audit;
 #[path = "credentials.rs"]
 pub(super) mod credentials;
 #[path = "envs.rs"]
@@ -67,6 +69,8 @@ pub(super) mod envs;
 pub(super) mod log;
 #[path = "rows.rs"]
 pub(super) mod rows;
+#[path = "sessions.rs"]
+pub(super) mod sessions;
 #[path = "text.rs"]
 pub(super) mod text;
 #[path = "touched.rs"]

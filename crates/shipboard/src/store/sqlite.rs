@@ -34,6 +34,8 @@ pub(super) const FOR_UPDATE: &str = "";
 /// Most parameters of one statement.
 const MAX_BINDS: usize = 32_000;
 
+#[path = "audit.rs"]
+pub(super) mod audit;
 #[path = "credentials.rs"]
 pub(super) mod credentials;
 #[path = "envs.rs"]
@@ -42,6 +44,8 @@ pub(super) mod envs;
 pub(super) mod log;
 #[path = "rows.rs"]
 pub(super) mod rows;
+#[path = "sessions.rs"]
+pub(super) mod sessions;
 #[path = "text.rs"]
 pub(super) mod text;
 #[path = "touched.rs"]

@@ -151,8 +151,11 @@ async fn a_browser_signs_in_with_a_token_and_carries_it_in_a_cookie_no_script_ca
     let pair = cookie.split(';').next().unwrap();
     let with = |path: &str| server.raw(Method::GET, path).header("cookie", pair).send();
     assert_eq!(with(&board("/counts")).await.unwrap().status(), StatusCode::OK);
+    assert!(!pair.contains(&secret), "the token itself stays out of the browser");
     let session: serde_json::Value = with("/api/v1/session").await.unwrap().json().await.unwrap();
-    assert_eq!(session, json!({"mode": "required", "signed_in": true, "tenant": "acme", "role": "viewer"}));
+    assert_eq!(session["mode"], "required");
+    assert_eq!((&session["tenant"], &session["role"]), (&json!("acme"), &json!("viewer")));
+    assert_eq!(session["grants"], json!([{"tenant": "acme", "role": "viewer", "envs": null}]));
     let out = server.raw(Method::DELETE, "/api/v1/session").send().await.unwrap();
     assert!(out.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
 }

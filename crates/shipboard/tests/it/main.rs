@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on says so and fails")]
 #![allow(missing_docs, reason = "a test's name is its description")]
 
+mod access;
 mod check;
 mod cluster;
 mod commands;

@@ -1,0 +1,193 @@
+//! Signed-in browsers, and when credentials were last used.
+//!
+//! Shared text: compiled once per engine.
+
+use shipboard_core::time::Timestamp;
+use sqlx::{QueryBuilder, Transaction};
+
+use super::audit::append;
+use super::{BEGIN_WRITE, Db, Pools, begin};
+use crate::store::{Record, Result, Session};
+
+/// Begins to change sessions, one change after the other; gives the change's number.
+async fn begin_change(pools: &Pools) -> Result<(Transaction<'static, Db>, i64)> {
+    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
+    let (change,): (i64,) =
+        sqlx::query_as("update credential_changes set sessions = sessions + 1 returning sessions")
+            .fetch_one(&mut *transaction)
+            .await?;
+    Ok((transaction, change))
+}
+
+pub(in crate::store) async fn add_session(
+    pools: &Pools,
+    session: &Session,
+    most: usize,
+    record: &Record,
+) -> Result<()> {
+    let (mut transaction, change) = begin_change(pools).await?;
+    sqlx::query(
+        "update sessions set revoked_at = $2, change = $3 where id in (
+             select id from sessions where subject = $1 and revoked_at is null
+             order by used_at desc, id limit $5 offset $4)",
+    )
+    .bind(&session.subject)
+    .bind(session.created_at.as_millis())
+    .bind(change)
+    .bind(most.saturating_sub(1) as i64)
+    .bind(i64::MAX)
+    .execute(&mut *transaction)
+    .await?;
+    sqlx::query(
+        "insert into sessions (id, subject, name, token, grants, hash, created_at, rotated_at, used_at, expires_at,
+             change)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(&session.id)
+    .bind(&session.subject)
+    .bind(&session.name)
+    .bind(session.token.as_deref())
+    .bind(serde_json::to_string(&session.grants)?)
+    .bind(&session.hash)
+    .bind(session.created_at.as_millis())
+    .bind(session.rotated_at.as_millis())
+    .bind(session.used_at.as_millis())
+    .bind(session.expires_at.as_millis())
+    .bind(change)
+    .execute(&mut *transaction)
+    .await?;
+    append(&mut transaction, record).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+pub(in crate::store) async fn rotate_session(
+    pools: &Pools,
+    id: &str,
+    shown: &str,
+    hash: &str,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<bool> {
+    let (mut transaction, change) = begin_change(pools).await?;
+    let done = sqlx::query(
+        "update sessions set former_hash = $2, hash = $3, rotated_at = $5, change = $6
+         where id = $1 and (hash = $2 or former_hash = $2) and rotated_at < $4 and revoked_at is null",
+    )
+    .bind(id)
+    .bind(shown)
+    .bind(hash)
+    .bind(before.as_millis())
+    .bind(now.as_millis())
+    .bind(change)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Ends the sessions whose `column` is this.
+async fn end(pools: &Pools, column: &'static str, value: &str, record: &Record) -> Result<u64> {
+    let (mut transaction, change) = begin_change(pools).await?;
+    let mut query = QueryBuilder::<Db>::new("update sessions set revoked_at = ");
+    query.push_bind(record.at.as_millis()).push(", change = ").push_bind(change);
+    query.push(" where revoked_at is null and ").push(column).push(" = ").push_bind(value);
+    let ended = query.build().execute(&mut *transaction).await?.rows_affected();
+    if ended > 0 {
+        append(&mut transaction, record).await?;
+        transaction.commit().await?;
+    }
+    Ok(ended)
+}
+
+pub(in crate::store) async fn end_session(pools: &Pools, id: &str, record: &Record) -> Result<bool> {
+    Ok(end(pools, "id", id, record).await? > 0)
+}
+
+pub(in crate::store) async fn end_sessions_of(pools: &Pools, subject: &str, record: &Record) -> Result<u64> {
+    end(pools, "subject", subject, record).await
+}
+
+#[derive(sqlx::FromRow)]
+struct SessionColumns {
+    id: String,
+    subject: String,
+    name: String,
+    token: Option<String>,
+    grants: String,
+    hash: String,
+    former_hash: Option<String>,
+    created_at: i64,
+    rotated_at: i64,
+    used_at: i64,
+    expires_at: i64,
+    revoked_at: Option<i64>,
+}
+
+pub(in crate::store) async fn sessions_after(pools: &Pools, change: i64) -> Result<Vec<Session>> {
+    let found: Vec<SessionColumns> = sqlx::query_as(
+        "select id, subject, name, token, grants, hash, former_hash, created_at, rotated_at, used_at, expires_at,
+             revoked_at
+         from sessions where change > $1",
+    )
+    .bind(change)
+    .fetch_all(&pools.own)
+    .await?;
+    let found = found.into_iter().map(|found| {
+        Ok(Session {
+            id: found.id,
+            subject: found.subject,
+            name: found.name,
+            token: found.token,
+            grants: serde_json::from_str(&found.grants)?,
+            hash: found.hash,
+            former_hash: found.former_hash,
+            created_at: Timestamp::from_millis(found.created_at),
+            rotated_at: Timestamp::from_millis(found.rotated_at),
+            used_at: Timestamp::from_millis(found.used_at),
+            expires_at: Timestamp::from_millis(found.expires_at),
+            revoked_at: found.revoked_at.map(Timestamp::from_millis),
+        })
+    });
+    found.collect()
+}
+
+pub(in crate::store) async fn note_use(
+    pools: &Pools,
+    tokens: &[(String, Timestamp)],
+    sessions: &[(String, Timestamp)],
+) -> Result<()> {
+    // A token's last use is only looked at, a session's decides when it is over: caches are told of it.
+    if !sessions.is_empty() {
+        let (mut transaction, change) = begin_change(pools).await?;
+        for (id, at) in sessions {
+            sqlx::query("update sessions set used_at = $2, change = $3 where id = $1 and used_at < $2")
+                .bind(id)
+                .bind(at.as_millis())
+                .bind(change)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+    }
+    if !tokens.is_empty() {
+        let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
+        for (id, at) in tokens {
+            sqlx::query("update tokens set used_at = $2 where id = $1 and (used_at is null or used_at < $2)")
+                .bind(id)
+                .bind(at.as_millis())
+                .execute(&mut *transaction)
+                .await?;
+        }
+        transaction.commit().await?;
+    }
+    Ok(())
+}
+
+pub(in crate::store) async fn forget_sessions(pools: &Pools, before: Timestamp) -> Result<u64> {
+    let done = sqlx::query("delete from sessions where expires_at < $1 or revoked_at < $1")
+        .bind(before.as_millis())
+        .execute(&pools.writer)
+        .await?;
+    Ok(done.rows_affected())
+}
