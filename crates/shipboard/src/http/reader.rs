@@ -148,6 +148,7 @@ impl Reader {
             if self.beats.has_changed().unwrap_or(false) {
                 self.beats.mark_unchanged();
                 self.beat();
+                continue;
             }
             if self.app.draining.is_cancelled() && !self.draining {
                 self.drain();

@@ -513,3 +513,20 @@ async fn a_log_is_given_from_the_very_byte_that_was_asked_for_and_done_with_its_
     }
     assert_eq!(end, 200_005, "that it has ended is told with the last of it");
 }
+
+#[tokio::test]
+async fn the_first_heartbeat_comes_within_the_first_period() {
+    const PERIOD: Duration = Duration::from_secs(4);
+    let server = Server::with(&["--heartbeat", "4s"]);
+    // As many as there are beats that share a period, and more: whichever they are given, none waits for a second one.
+    let first_heartbeats = (0..24).map(async |_| {
+        let mut stream = server.stream_on_a_new_connection(&board("/stream")).await;
+        stream.next_of("snapshot").await;
+        let opened = tokio::time::Instant::now();
+        while stream.block().await.unwrap().comment.is_none() {}
+        opened.elapsed()
+    });
+    for waited in futures_util::future::join_all(first_heartbeats).await {
+        assert!(waited < PERIOD * 5 / 4, "{waited:?}");
+    }
+}
