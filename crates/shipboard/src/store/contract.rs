@@ -15,6 +15,15 @@ use shipboard_core::time::Timestamp;
 use super::*;
 use crate::{check, clock, envs};
 
+mod credentials;
+
+use credentials::{
+    a_change_of_credentials_is_counted_and_recorded_with_it,
+    a_session_s_secret_moves_on_once_for_all_who_ask_at_a_time,
+    one_subject_has_so_many_sessions_and_the_one_longest_unused_ends,
+    sessions_are_read_by_what_changed_since, the_audit_log_cannot_be_changed_and_is_read_page_by_page,
+};
+
 pub(crate) fn key(env: &str) -> EnvKey {
     EnvKey { tenant: "acme".parse().unwrap(), env: env.parse().unwrap() }
 }
@@ -380,6 +389,11 @@ macro_rules! all_promises {
             a_group_is_judged_from_the_earliest_moment_it_tells_of,
             one_tenant_s_env_says_nothing_of_another_s_of_the_same_name,
             events_are_kept_as_they_were_decided,
+            a_change_of_credentials_is_counted_and_recorded_with_it,
+            sessions_are_read_by_what_changed_since,
+            a_session_s_secret_moves_on_once_for_all_who_ask_at_a_time,
+            one_subject_has_so_many_sessions_and_the_one_longest_unused_ends,
+            the_audit_log_cannot_be_changed_and_is_read_page_by_page,
         );
     };
 }

@@ -361,6 +361,17 @@ impl Store {
         Self { trouble: Some(trouble), ..self }
     }
 
+    /// Executes a statement as it is, as somebody with the database in their hands may.
+    #[cfg(test)]
+    pub(crate) async fn execute(&self, statement: &'static str) -> sqlx::Result<()> {
+        match &self.engine {
+            Engine::Sqlite(pools) => sqlx::query(statement).execute(&pools.writer).await.map(drop),
+            Engine::Postgres(server) => {
+                sqlx::query(statement).execute(&server.pools().writer).await.map(drop)
+            }
+        }
+    }
+
     /// Waits for running statements and closes.
     pub async fn close(&self) {
         match &self.engine {

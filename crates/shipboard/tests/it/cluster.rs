@@ -1,6 +1,7 @@
 //! Many instances, one truth: built binaries on one PostgreSQL, over each bus.
 
 mod bus;
+mod credentials;
 mod database;
 mod epochs;
 mod follow;

@@ -1,0 +1,130 @@
+//! What both engines promise of credentials and of the audit log.
+
+use serde_json::json;
+use shipboard_core::time::Timestamp;
+
+use super::second;
+use crate::store::{Changes, Grant, Record, Role, Session, Store, Token};
+
+fn record(id: &str, tenant: Option<&str>, at: Timestamp) -> Record {
+    Record {
+        id: id.to_owned(),
+        at,
+        tenant: tenant.map(|tenant| tenant.parse().unwrap()),
+        actor: "a test".to_owned(),
+        address: Some("192.0.2.7".to_owned()),
+        action: "test.do".to_owned(),
+        subject: "it".to_owned(),
+        detail: json!({"more": "Grüße"}),
+    }
+}
+
+fn grant() -> Grant {
+    let envs = Some(vec!["production".parse().unwrap()]);
+    Grant { tenant: "acme".parse().unwrap(), role: Role::Reporter, envs }
+}
+
+fn session(id: &str, used_at: Timestamp) -> Session {
+    Session {
+        id: id.to_owned(),
+        subject: "token:t".to_owned(),
+        name: "Mia".to_owned(),
+        token: Some("t".to_owned()),
+        grants: vec![grant()],
+        hash: format!("hash of {id}"),
+        former_hash: None,
+        created_at: used_at,
+        rotated_at: used_at,
+        used_at,
+        expires_at: second(10_000),
+        revoked_at: None,
+    }
+}
+
+/// Adds a session, each with a record of its own.
+async fn add(store: &Store, session: &Session, most: usize) {
+    store.add_session(session, most, &record(&session.id, None, session.created_at)).await.unwrap();
+}
+
+pub(super) async fn a_change_of_credentials_is_counted_and_recorded_with_it(store: &Store) {
+    store.put_tenant(&"acme".parse().unwrap(), None, second(0)).await.unwrap();
+    assert_eq!(store.credential_changes().await.unwrap(), Changes::default());
+    let token = Token {
+        id: "t".to_owned(),
+        name: "wall".to_owned(),
+        grant: grant(),
+        created_by: "a test".to_owned(),
+        created_at: second(0),
+        used_at: None,
+        expires_at: Some(second(9)),
+        revoked_at: None,
+    };
+    store.add_token(&token, "hash", &record("1", Some("acme"), second(0))).await.unwrap();
+    assert_eq!(store.tokens().await.unwrap(), [(token.clone(), "hash".to_owned())]);
+    assert!(store.add_token(&token, "hash", &record("2", Some("acme"), second(0))).await.is_err());
+    assert!(store.revoke_token("t", &record("3", Some("acme"), second(5))).await.unwrap());
+    assert!(!store.revoke_token("t", &record("4", Some("acme"), second(6))).await.unwrap());
+    assert_eq!(store.tokens().await.unwrap()[0].0.revoked_at, Some(second(5)));
+    assert_eq!(store.credential_changes().await.unwrap().kept, 2, "what changed nothing is not counted");
+    let records = store.records(Some(&"acme".parse().unwrap()), None, 10).await.unwrap();
+    let expected = [record("3", Some("acme"), second(5)), record("1", Some("acme"), second(0))];
+    assert_eq!(records, expected, "nor recorded");
+}
+
+pub(super) async fn sessions_are_read_by_what_changed_since(store: &Store) {
+    add(store, &session("a", second(1)), 10).await;
+    let seen = store.credential_changes().await.unwrap().sessions;
+    add(store, &session("b", second(2)), 10).await;
+    let changed = store.sessions_after(seen).await.unwrap();
+    assert_eq!(changed, [session("b", second(2))]);
+    let seen = store.credential_changes().await.unwrap().sessions;
+    store.note_use(&[], &[("a".to_owned(), second(9))]).await.unwrap();
+    assert_eq!(store.sessions_after(seen).await.unwrap()[0].used_at, second(9));
+    store.note_use(&[], &[("a".to_owned(), second(3))]).await.unwrap();
+    assert_eq!(store.sessions_after(0).await.unwrap().len(), 2);
+    assert!(store.sessions_after(0).await.unwrap().iter().any(|session| session.used_at == second(9)));
+}
+
+pub(super) async fn a_session_s_secret_moves_on_once_for_all_who_ask_at_a_time(store: &Store) {
+    add(store, &session("a", second(1)), 10).await;
+    let rotate = async |shown: &str, hash: &str, now: i64| {
+        store.rotate_session("a", shown, hash, second(now - 60), second(now)).await.unwrap()
+    };
+    assert!(!rotate("hash of a", "second", 60).await, "it is not old enough");
+    assert!(!rotate("never", "second", 100).await, "whoever shows another secret moves nothing");
+    assert!(rotate("hash of a", "second", 100).await);
+    assert!(!rotate("hash of a", "third", 100).await, "another tab was first");
+    // The answer with the second one was lost: the first still moves it on, when it is time.
+    assert!(rotate("hash of a", "third", 200).await);
+    let kept = store.sessions_after(0).await.unwrap().remove(0);
+    assert_eq!((kept.hash.as_str(), kept.former_hash.as_deref()), ("third", Some("hash of a")));
+}
+
+pub(super) async fn one_subject_has_so_many_sessions_and_the_one_longest_unused_ends(store: &Store) {
+    for (n, id) in ["a", "b", "c"].into_iter().enumerate() {
+        add(store, &session(id, second(n as i64)), 3).await;
+    }
+    store.note_use(&[], &[("a".to_owned(), second(50))]).await.unwrap();
+    add(store, &session("d", second(60)), 3).await;
+    let ended = |session: &Session| session.revoked_at.is_some().then(|| session.id.clone());
+    let all = store.sessions_after(0).await.unwrap();
+    assert_eq!(all.iter().filter_map(ended).collect::<Vec<_>>(), ["b"]);
+    let ended = store.end_sessions_of("token:t", &record("z", None, second(70))).await.unwrap();
+    assert_eq!(ended, 3);
+    assert_eq!(store.forget_sessions(second(65)).await.unwrap(), 1, "those that were over by then");
+}
+
+pub(super) async fn the_audit_log_cannot_be_changed_and_is_read_page_by_page(store: &Store) {
+    let acme = "acme".parse().unwrap();
+    let lines: Vec<Record> = (0..5).map(|n| record(&format!("{n}"), Some("acme"), second(n))).collect();
+    store.note(&lines).await.unwrap();
+    store.note(&[record("9", Some("rival"), second(9)), record("8", None, second(8))]).await.unwrap();
+    let ids = |records: Vec<Record>| records.into_iter().map(|record| record.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.records(Some(&acme), None, 2).await.unwrap()), ["4", "3"]);
+    assert_eq!(ids(store.records(Some(&acme), Some("3"), 9).await.unwrap()), ["2", "1", "0"]);
+    assert_eq!(ids(store.records(None, None, 9).await.unwrap()), ["8"]);
+    for change in ["update audit set actor = 'nobody'", "delete from audit"] {
+        let refused = store.execute(change).await.unwrap_err().to_string();
+        assert!(refused.contains("append-only"), "{refused}");
+    }
+}
