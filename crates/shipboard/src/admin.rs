@@ -179,7 +179,9 @@ pub async fn token(command: TokenCommand) -> Done {
             credentials::must_exist(&store, &tenant).await??;
             let grant = Grant { tenant, role, envs: (!env.is_empty()).then_some(env) };
             let new = NewToken { name, grant, lifetime: expires.map(|span| span.0) };
-            let (token, secret) = credentials::make_token(&store, new, &Actor::at_command_line()).await??;
+            let made = credentials::make_token(&store, new, &Actor::at_command_line()).await?;
+            // What is wrong begins with the field's name, which is the flag's.
+            let (token, secret) = made.map_err(|wrong| format!("--{wrong}"))?;
             store.close().await;
             writeln!(out, "{secret}")?;
             writeln!(std::io::stderr(), "token {} is shown this once; keep it well", token.id)?;

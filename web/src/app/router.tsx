@@ -15,6 +15,7 @@ const loadSignInPage = () => import("~/routes/sign-in");
 const loadDeploymentsPage = () => import("~/routes/deployments");
 const loadDeploymentPage = () => import("~/routes/deployment");
 const loadWorkflowsPage = () => import("~/routes/workflows");
+const loadAccessPage = () => import("~/routes/access");
 const loadEnvironmentsPage = () => import("~/routes/environments");
 
 const text = (raw: Readonly<Record<string, unknown>>): Record<string, string> =>
@@ -40,6 +41,13 @@ const signIn = createRoute({
   path: "/sign-in",
   validateSearch: text,
   component: lazyRouteComponent(loadSignInPage, "SignInPage"),
+});
+
+const access = createRoute({
+  getParentRoute: () => root,
+  path: "/access/$tenant",
+  validateSearch: text,
+  component: lazyRouteComponent(loadAccessPage, "AccessPage"),
 });
 
 const environments = createRoute({
@@ -81,7 +89,16 @@ const styleguide = import.meta.env.DEV
     ]
   : [];
 
-const routeTree = root.addChildren([home, signIn, environments, board, details, workflows, ...styleguide]);
+const routeTree = root.addChildren([
+  home,
+  signIn,
+  access,
+  environments,
+  board,
+  details,
+  workflows,
+  ...styleguide,
+]);
 
 /** The query string as text, without a question mark if it is empty. */
 function stringifySearch(search: Record<string, unknown>): string {

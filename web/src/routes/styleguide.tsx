@@ -53,7 +53,7 @@ export function StyleguidePage() {
     <main className="mx-auto flex max-w-5xl flex-col gap-8 px-6 pt-6 pb-16">
       <header className="flex items-center justify-between">
         <h1 className="text-xl font-semibold tracking-tight">Styleguide</h1>
-        <SettingsMenu />
+        <SettingsMenu tenant="acme" />
       </header>
       <Section title="Statuses: icon, word and colour">
         {STATUSES.map((status) => (

@@ -93,7 +93,7 @@ export function LinkedFrame({
               </nav>
               <div className="ml-auto flex items-center gap-1 sm:gap-2">
                 <LinkState link={link} />
-                <SettingsMenu />
+                <SettingsMenu tenant={board.tenant} />
               </div>
             </div>
             <nav aria-label="Pages" className="flex h-10 gap-1 border-t border-line px-3 sm:hidden">

@@ -29,6 +29,9 @@ export const workflowPath = (board: Board, workflow: string): string =>
 /** The environments page. */
 export const environmentsPath = (tenant: string): string => `/t/${part(tenant)}`;
 
+/** The page of a tenant's admins. */
+export const accessPath = (tenant: string): string => `/access/${part(tenant)}`;
+
 /** Remembers where to begin next time. */
 export const rememberBoard = ({ tenant, env }: Board): void =>
   writeStored(LAST_BOARD_KEY, `${tenant}/${env}`);

@@ -9,6 +9,8 @@ export interface Session {
   readonly signed_in: boolean;
   readonly tenant: string | null;
   readonly role: string | null;
+  /** Whether this browser may do everything in all of a tenant. */
+  administers(tenant: string): boolean;
 }
 
 const text = (value: unknown): string | null => (typeof value === "string" ? value : null);
@@ -19,11 +21,22 @@ async function readSession(signal: AbortSignal): Promise<Session | null> {
   const body: unknown = await response.json();
   if (typeof body !== "object" || body === null) return null;
   const fields = new Map<string, unknown>(Object.entries(body));
+  const mode = fields.get("mode") === "required" ? "required" : "open";
+  const granted = fields.get("grants");
+  const grants = Array.isArray(granted)
+    ? granted.map((grant: object) => new Map<string, unknown>(Object.entries(grant)))
+    : [];
   return {
-    mode: fields.get("mode") === "required" ? "required" : "open",
+    mode,
     signed_in: fields.get("signed_in") === true,
     tenant: text(fields.get("tenant")),
     role: text(fields.get("role")),
+    administers: (tenant) =>
+      mode === "open" ||
+      grants.some(
+        (grant) =>
+          grant.get("tenant") === tenant && grant.get("role") === "admin" && grant.get("envs") === null,
+      ),
   };
 }
 

@@ -1,10 +1,12 @@
 // Theme, density, times, shortcuts and signing out: what belongs to the person and not to the board.
 
 import { useClient } from "@shipboard/client/react";
+import { useRouter } from "@tanstack/react-router";
 import {
   Clock,
   History,
   Keyboard,
+  KeyRound,
   LogOut,
   Monitor,
   Moon,
@@ -16,15 +18,17 @@ import {
 import { announce } from "~/shared/announce";
 import { IconButton } from "~/shared/button";
 import { Menu, MenuChoices, MenuItem, MenuLine } from "~/shared/menu";
+import { accessPath } from "~/shared/paths";
 import { setPreferences, usePreferences } from "~/shared/preferences";
 import { useSession } from "~/shared/session";
 import { openShortcuts } from "~/shared/shortcuts";
 
 /** The menu at the right end of the header. */
-export function SettingsMenu() {
+export function SettingsMenu({ tenant }: { tenant: string }) {
   const { theme, density, times } = usePreferences();
   const session = useSession();
   const client = useClient();
+  const router = useRouter();
   const signOut = () => {
     client.api.signOut().then(
       () => location.assign("/sign-in"),
@@ -76,6 +80,12 @@ export function SettingsMenu() {
         <span className="grow">Keyboard shortcuts</span>
         <kbd className="font-mono text-xs text-faint">?</kbd>
       </MenuItem>
+      {session?.administers(tenant) && (
+        <MenuItem onSelect={() => router.history.push(accessPath(tenant))}>
+          <KeyRound size={15} aria-hidden="true" />
+          Access and audit
+        </MenuItem>
+      )}
       {session?.mode === "required" && session.signed_in && (
         <MenuItem onSelect={signOut}>
           <LogOut size={15} aria-hidden="true" />
