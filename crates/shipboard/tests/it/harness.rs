@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -25,7 +26,11 @@ pub struct Server {
     args: Vec<String>,
     client: reqwest::Client,
     token: Option<String>,
+    said: Said,
 }
+
+/// What a server has said on standard error since it listens.
+type Said = Arc<Mutex<Vec<String>>>;
 
 impl Server {
     /// A server with a new database.
@@ -60,12 +65,18 @@ impl Server {
     fn on(command: Command, directory: tempfile::TempDir, database: String, args: &[&str]) -> Self {
         let mut all = vec!["--database".to_owned(), database.clone()];
         all.extend(args.iter().map(|arg| (*arg).to_owned()));
-        let (child, url) = spawn(command, directory.path(), &all, "127.0.0.1:0");
-        Self { child, url, directory, database, args: all, client: client(), token: None }
+        let said = Said::default();
+        let (child, url) = spawn(command, directory.path(), &all, "127.0.0.1:0", &said);
+        Self { child, url, directory, database, args: all, client: client(), token: None, said }
     }
 
     pub fn database(&self) -> String {
         self.database.clone()
+    }
+
+    /// The lines of its own log.
+    pub fn said(&self) -> Vec<String> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whoever asks from now on shows this token.
@@ -82,7 +93,7 @@ impl Server {
     /// Starts again where it was killed or stopped: same address, same database.
     pub fn restart(&mut self) {
         let address = self.url.trim_start_matches("http://").to_owned();
-        let (child, url) = spawn(binary(), self.directory.path(), &self.args, &address);
+        let (child, url) = spawn(binary(), self.directory.path(), &self.args, &address, &self.said);
         self.child = child;
         // Connections to the one that was killed are of no use any more.
         self.client = client();
@@ -200,7 +211,13 @@ pub fn board(path: &str) -> String {
     format!("/api/v1/tenants/acme/envs/production{path}")
 }
 
-fn spawn(mut command: Command, directory: &Path, args: &[String], listen: &str) -> (Child, String) {
+fn spawn(
+    mut command: Command,
+    directory: &Path,
+    args: &[String],
+    listen: &str,
+    said: &Said,
+) -> (Child, String) {
     let mut child = command
         .current_dir(directory)
         .args(["serve", "--listen", listen])
@@ -218,7 +235,13 @@ fn spawn(mut command: Command, directory: &Path, args: &[String], listen: &str) 
         }
     };
     // What it says later is shown with the test's own output, and its pipe never fills.
-    std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| eprintln!("server: {line}")));
+    let said = said.clone();
+    std::thread::spawn(move || {
+        lines.map_while(Result::ok).for_each(|line| {
+            eprintln!("server: {line}");
+            said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        });
+    });
     (child, url)
 }
 

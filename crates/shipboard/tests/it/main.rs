@@ -13,6 +13,7 @@ mod faults;
 mod fixtures;
 mod harness;
 mod import;
+mod isolation;
 mod limits;
 mod live;
 mod operations;
