@@ -32,6 +32,11 @@ const CREATE: (Statuses, Statuses) = ([401, 403, 201, 201, 404], [401, 404, 404,
 const REPORT: (Statuses, Statuses) = ([401, 403, 200, 200, 404], [401, 404, 404, 404, 404]);
 const CHANGE: (Statuses, Statuses) = ([401, 403, 403, 200, 404], [401, 404, 404, 404, 404]);
 const REMOVE: (Statuses, Statuses) = ([401, 403, 403, 204, 404], [401, 404, 404, 404, 404]);
+/// What is the whole tenant's own: an admin of some envs is none of it.
+const ADMIN: (Statuses, Statuses) = ([401, 403, 403, 200, 403], [401, 404, 404, 404, 404]);
+const MAKE: (Statuses, Statuses) = ([401, 403, 403, 201, 403], [401, 404, 404, 404, 404]);
+/// The same, of something that is not there: its id is a deployment's.
+const TAKE_BACK: (Statuses, Statuses) = ([401, 403, 403, 404, 403], [401, 404, 404, 404, 404]);
 
 /// Every call, with what is answered at home and in the other tenant.
 const ROUTES: &[(&str, (Statuses, Statuses))] = &[
@@ -43,9 +48,21 @@ const ROUTES: &[(&str, (Statuses, Statuses))] = &[
     ("GET /api/v1/session", OPEN),
     ("POST /api/v1/session", ([401, 200, 200, 200, 200], NOWHERE)),
     ("DELETE /api/v1/session", ([204; 5], NOWHERE)),
+    ("GET /api/v1/sessions", ([401, 200, 200, 200, 200], NOWHERE)),
+    ("DELETE /api/v1/sessions", ([401, 204, 204, 204, 204], NOWHERE)),
     ("GET /api/v1/tenants", ([401, 200, 200, 200, 200], NOWHERE)),
     ("PUT /api/v1/tenants/{tenant}", ([401, 403, 403, 200, 403], [401, 404, 404, 404, 404])),
     ("GET /api/v1/tenants/{tenant}/envs", ([401, 200, 200, 200, 200], [401, 404, 404, 404, 404])),
+    ("GET /api/v1/tenants/{tenant}/tokens", ADMIN),
+    ("POST /api/v1/tenants/{tenant}/tokens", MAKE),
+    ("DELETE /api/v1/tenants/{tenant}/tokens/{id}", TAKE_BACK),
+    ("GET /api/v1/tenants/{tenant}/sessions", ADMIN),
+    ("DELETE /api/v1/tenants/{tenant}/sessions/{id}", TAKE_BACK),
+    ("GET /api/v1/tenants/{tenant}/audit", ADMIN),
+    ("GET /api/v1/tenants/{tenant}/audit.jsonl", ADMIN),
+    ("GET /api/v1/tenants/{tenant}/hooks", ADMIN),
+    ("POST /api/v1/tenants/{tenant}/hooks/{source}/secrets", MAKE),
+    ("DELETE /api/v1/tenants/{tenant}/hooks/{source}/secrets/{id}", TAKE_BACK),
     // Whom it trusts is told by signatures, not by tokens.
     ("POST /api/v1/tenants/{tenant}/hooks/{source}", ([401; 5], [401; 5])),
     ("GET /api/v1/tenants/{tenant}/stream", READ),
@@ -67,14 +84,19 @@ const ROUTES: &[(&str, (Statuses, Statuses))] = &[
     ("GET /api/v1/tenants/{tenant}/envs/{env}/deployments/{id}/logs/stream", READ),
 ];
 
-/// Reads that show numbers only.
-const WITHOUT_TEXT: &[&str] = &["GET /api/v1/tenants/{tenant}/envs/{env}/counts"];
+/// Reads that show no text of a tenant's own: numbers, and ids that are made here.
+const WITHOUT_TEXT: &[&str] = &[
+    "GET /api/v1/tenants/{tenant}/envs/{env}/counts",
+    "GET /api/v1/tenants/{tenant}/hooks",
+    "GET /api/v1/tenants/{tenant}/sessions",
+];
 
 /// The query and the body that a call needs to be one.
 fn said(route: &str, secret: Option<&str>) -> (&'static str, Option<String>) {
     let body = |body: Value| Some(body.to_string());
     match route {
         "POST /api/v1/session" => ("", body(json!({"token": secret.unwrap_or("ship_wrong")}))),
+        "POST /api/v1/tenants/{tenant}/tokens" => ("", body(json!({"role": "viewer"}))),
         "GET /api/v1/tenants/{tenant}/stream" => ("?s=production", None),
         "PUT /api/v1/tenants/{tenant}" | "PUT /api/v1/tenants/{tenant}/envs/{env}" => ("", body(json!({}))),
         "POST /api/v1/tenants/{tenant}/hooks/{source}" => ("", Some(delivery())),
@@ -156,7 +178,7 @@ impl World {
             ("an admin of staging", Some(made("admin", &["--env", "staging"])), 4),
         ];
         let admin = people[5].1.clone().unwrap();
-        let foreign_admin = token(&server, FOREIGN, "admin", &[]);
+        let foreign_admin = token(&server, FOREIGN, "admin", &["--name", "canary-admin"]);
         let hook = |tenant| {
             let printed = run(&server, &["hook", "create", "--tenant", tenant, "--source", "github"]);
             printed.lines().nth(1).unwrap().trim().to_owned()
