@@ -236,10 +236,13 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
         app.access.note_use().await
     });
     repeat(app, every(60), |app| async move {
-        let day = 24 * 3_600 * 1_000;
-        let before = clock::now().plus_millis(-day);
+        let before = clock::now().plus_millis(-DAY_MS);
         app.store.forget_keys(before).await?;
         app.store.forget_sessions(before).await.map(drop)
+    });
+    repeat(app, every(60), |app| async move {
+        let before = clock::now().plus_millis(-KEEP_DELIVERIES_DAYS * DAY_MS);
+        app.store.forget_deliveries(before).await.map(drop)
     });
     repeat(app, every(60), |app| async move {
         let before = clock::now().plus_millis(-(app.config.keep_events.as_millis() as i64));
@@ -259,6 +262,10 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
     });
 }
 
+/// A day, in milliseconds.
+const DAY_MS: i64 = 24 * 3_600 * 1_000;
+/// How long a webhook's delivery is known to have been taken. GitHub redelivers for three days.
+const KEEP_DELIVERIES_DAYS: i64 = 7;
 /// Most searches by text at once; fewer than the connections that requests read by.
 const SEARCHES: usize = 4;
 /// How far this machine's clock may be from the database's, in milliseconds.

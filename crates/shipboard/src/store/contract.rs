@@ -362,6 +362,30 @@ async fn events_are_kept_as_they_were_decided(store: &Store) {
     assert!(matches!(kept[0][0].change, Change::DeploymentUpsert(_)));
 }
 
+async fn a_delivery_is_known_by_any_of_its_keys_to_its_tenant_and_source_alone(store: &Store) {
+    let tenant = |slug: &str| slug.parse::<Slug>().unwrap();
+    let keys = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect::<Vec<_>>();
+    let (acme, other) = (tenant("acme"), tenant("other"));
+    let known = async |tenant: &Slug, source: &str, of: &[&str]| {
+        store.knows_delivery(tenant, source, &keys(of)).await.unwrap()
+    };
+    let keep = async |of: &[&str], at| store.keep_delivery(&acme, "github", &keys(of), second(at)).await;
+    assert!(!known(&acme, "github", &["id:1", "body:a"]).await);
+    keep(&["id:1", "body:a"], 0).await.unwrap();
+    assert!(known(&acme, "github", &["id:1", "body:b"]).await);
+    assert!(known(&acme, "github", &["id:2", "body:a"]).await);
+    assert!(!known(&acme, "github", &["id:2", "body:b"]).await);
+    assert!(!known(&acme, "github", &["id:A"]).await, "keys are told apart to the letter");
+    assert!(!known(&acme, "github", &[]).await);
+    assert!(!known(&acme, "gitlab", &["id:1", "body:a"]).await);
+    assert!(!known(&other, "github", &["id:1", "body:a"]).await);
+
+    keep(&["id:2", "body:a"], 10).await.expect("one of its keys is kept already");
+    assert_eq!(store.forget_deliveries(second(10)).await.unwrap(), 2);
+    assert!(!known(&acme, "github", &["id:1", "body:a"]).await);
+    assert!(known(&acme, "github", &["id:2"]).await);
+}
+
 /// Runs every promise on a store of its own.
 macro_rules! promises {
     ($open:expr => $($promise:ident),* $(,)?) => {$(
@@ -387,6 +411,7 @@ macro_rules! all_promises {
             a_silent_deployment_is_found_by_what_it_waits_for,
             a_lost_deployment_is_revived_by_a_heartbeat,
             a_group_is_judged_from_the_earliest_moment_it_tells_of,
+            a_delivery_is_known_by_any_of_its_keys_to_its_tenant_and_source_alone,
             one_tenant_s_env_says_nothing_of_another_s_of_the_same_name,
             events_are_kept_as_they_were_decided,
             a_change_of_credentials_is_counted_and_recorded_with_it,

@@ -539,6 +539,27 @@ impl Store {
         on!(self, envs::forget_keys(before))
     }
 
+    /// A delivery of this source to this tenant is known by one of these keys.
+    pub async fn knows_delivery(&self, tenant: &Slug, source: &str, keys: &[String]) -> Result<bool> {
+        on!(self, deliveries::is_known(tenant, source, keys))
+    }
+
+    /// Keeps the keys of a delivery that was taken. Those that are kept already stay as they are.
+    pub async fn keep_delivery(
+        &self,
+        tenant: &Slug,
+        source: &str,
+        keys: &[String],
+        now: Timestamp,
+    ) -> Result<()> {
+        on!(self, deliveries::keep(tenant, source, keys, now))
+    }
+
+    /// Forgets deliveries taken before this.
+    pub async fn forget_deliveries(&self, before: Timestamp) -> Result<u64> {
+        on!(self, deliveries::forget(before))
+    }
+
     /// Adds a token by the hash of its secret.
     pub async fn add_token(&self, token: &Token, hash: &str, record: &Record) -> Result<()> {
         on!(self, credentials::add_token(token, hash, record))

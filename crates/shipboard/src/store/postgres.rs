@@ -63,6 +63,8 @@ pub(super) const FOR_UPDATE: &str = " for update";
 pub(super) mod audit;
 #[path = "credentials.rs"]
 pub(super) mod credentials;
+#[path = "deliveries.rs"]
+pub(super) mod deliveries;
 #[path = "envs.rs"]
 pub(super) mod envs;
 #[path = "log.rs"]

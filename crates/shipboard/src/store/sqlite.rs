@@ -38,6 +38,8 @@ const MAX_BINDS: usize = 32_000;
 pub(super) mod audit;
 #[path = "credentials.rs"]
 pub(super) mod credentials;
+#[path = "deliveries.rs"]
+pub(super) mod deliveries;
 #[path = "envs.rs"]
 pub(super) mod envs;
 #[path = "log.rs"]
