@@ -13,7 +13,7 @@ use crate::app::StartError;
 use crate::audit::Actor;
 use crate::config::Span;
 use crate::credentials::NewToken;
-use crate::hooks::github;
+use crate::hooks::Source;
 use crate::store::{ALL, EnvKey, Grant, Role, Store};
 use crate::{clock, credentials, envs};
 
@@ -94,8 +94,8 @@ pub enum HookCommand {
         /// Whose
         #[arg(long)]
         tenant: Slug,
-        /// Which system will call: github
-        #[arg(long, value_parser = [github::SOURCE])]
+        /// Which system will call
+        #[arg(long, value_parser = Source::ALL.map(Source::word))]
         source: String,
         /// The address that it reaches this server by
         #[arg(long, env = "SHIPBOARD_PUBLIC_URL", default_value = "http://127.0.0.1:7700")]

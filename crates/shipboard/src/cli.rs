@@ -236,6 +236,7 @@ fn describe_metrics() {
     counter!("shipboard_database_reconnects_total", "Times that the database did not answer and was left.");
     counter!("shipboard_refused_total", "Requests refused, by reason.");
     counter!("shipboard_problems_total", "Requests answered with a problem, by status.");
-    counter!("shipboard_hook_deliveries_total", "Webhook deliveries taken, by source.");
+    counter!("shipboard_hook_deliveries_total", "Webhook deliveries that were let in and read, by source.");
+    counter!("shipboard_hook_repeats_total", "Those of them that had been taken before, by source.");
     counter!("shipboard_lost_total", "Deployments that the watchdog reported as lost.");
 }

@@ -7,7 +7,7 @@ use shipboard_core::id::Slug;
 
 use crate::audit::Actor;
 use crate::config::MAX_SPAN;
-use crate::hooks;
+use crate::hooks::Source;
 use crate::store::{Grant, Hook, Result, Store, Token};
 use crate::{access, clock};
 
@@ -85,8 +85,8 @@ pub async fn make_hook(
     source: &str,
     actor: &Actor,
 ) -> Result<std::result::Result<Hook, Wrong>> {
-    if source != hooks::github::SOURCE {
-        return Ok(Err(format!("source: must be {}", hooks::github::SOURCE)));
+    if Source::of(source).is_none() {
+        return Ok(Err(format!("source: must be one of {}", Source::ALL.map(Source::word).join(", "))));
     }
     let hook = Hook {
         id: clock::short_id(),

@@ -20,6 +20,14 @@ pub(crate) fn link(url: Option<&str>) -> Option<String> {
     (is_web && url.chars().count() <= MAX_URL_CHARS).then(|| url.to_owned())
 }
 
+/// `v1.2.3`, `1.2`, `2026.01.31-2`: numbers and dots, perhaps a `v` before and more after `-` or `+`.
+pub(crate) fn reads_like_a_version(reference: &str) -> bool {
+    let numbers = reference.strip_prefix('v').unwrap_or(reference);
+    let numbers = numbers.split(['-', '+']).next().unwrap_or_default();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.contains('.') && numbers.split('.').all(is_number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

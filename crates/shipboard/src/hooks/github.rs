@@ -7,7 +7,6 @@
 mod job;
 mod payload;
 mod review;
-mod signature;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -17,8 +16,7 @@ use shipboard_core::report::{CommitBody, MAX_ATTEMPT, Report, ReportBody};
 use shipboard_core::time::Timestamp;
 
 use self::payload::{Delivery, Deployment, Repository, WorkflowRun};
-pub use self::signature::verify;
-use super::{EnvReport, HookError};
+use super::{Delivery as Request, EnvReport, HookError, signature};
 use crate::foreign::{brief, link, name};
 
 /// What every report from here has as its source.
@@ -27,6 +25,14 @@ pub const SOURCE: &str = "github";
 const MAX_JOB_CHARS: usize = 150;
 /// A first `queued` status this soon after its deployment says nothing new.
 const QUEUED_AT_ONCE_MS: i64 = 10_000;
+
+pub(super) fn is_signed(secrets: &[String], request: &Request<'_>) -> bool {
+    signature::is_hub_signed(secrets, request.header("x-hub-signature-256"), request.body)
+}
+
+pub(super) fn id(request: &Request<'_>) -> Option<String> {
+    request.header("x-github-delivery").map(str::to_owned)
+}
 
 /// Reads a delivery: `event` is `X-GitHub-Event`, `content_type` the request's, `body` its raw bytes.
 pub fn read(event: &str, content_type: Option<&str>, body: &[u8]) -> Result<Vec<EnvReport>, HookError> {
@@ -93,6 +99,8 @@ impl<'a> Identity<'a> {
             source: Some(SOURCE.to_owned()),
             workflow: Some(Slug::from_foreign(&self.workflow_name).to_string()),
             attempt: self.attempt,
+            // A word nobody knows may be of any length.
+            status: brief(body.status.as_deref()),
             ..body
         })?;
         let env_name = brief(Some(self.env_name)).unwrap_or_default();

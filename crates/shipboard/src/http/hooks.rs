@@ -1,6 +1,7 @@
 //! Webhooks: verified over the raw bytes, read by `crate::hooks`, handed to the writer.
 //!
-//! Whatever is not to be, a wrong signature, a foreign tenant, looks the same from outside.
+//! Whatever is not to be, a wrong signature, a foreign tenant, looks the same from outside. A signed delivery
+//! is taken once: what was written is kept in mind after it was written, so that none is lost in between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,20 +9,20 @@ use std::sync::Arc;
 use axum::Json as Answer;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, State};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use serde::Serialize;
 use shipboard_core::decide::{Refusal, Request};
 use shipboard_core::id::Slug;
 use shipboard_core::report::Report;
 
-use super::body::Raw;
+use super::body::{Query, Raw};
 use super::problem::Problem;
 use crate::app::App;
 use crate::clock;
 use crate::config::AuthMode;
 use crate::envs::birth;
-use crate::hooks::{EnvReport, github as source};
-use crate::store::EnvKey;
+use crate::hooks::{Delivery, EnvReport, Source};
+use crate::store::{EnvKey, StoreError};
 use crate::writer::WriteError;
 
 /// What became of a delivery.
@@ -31,58 +32,104 @@ pub struct HookAnswer {
     taken: usize,
     /// Reports it held that were not, e.g. of a deployment that was deleted.
     refused: usize,
+    /// It was taken before, and nothing was done.
+    repeated: bool,
+}
+
+/// A delivery that was let in and read.
+struct Told {
+    tenant: Slug,
+    source: Source,
+    reports: Vec<EnvReport>,
+    /// By which it is known again; none of one that nobody signed.
+    keys: Vec<String>,
 }
 
 /// Takes a delivery.
 #[utoipa::path(post, path = "/api/v1/tenants/{tenant}/hooks/{source}", tag = "hooks",
-    params(("tenant" = String, Path), ("source" = String, Path, description = "github"),
-        ("X-GitHub-Event" = String, Header), ("X-Hub-Signature-256" = Option<String>, Header)),
+    params(("tenant" = String, Path),
+        ("source" = String, Path, description = "`github`, `gitlab`, `argocd` or `cdevents`"),
+        ("env" = Option<String>, Query, description = "`cdevents`: the environment of pipeline runs, which name none"),
+        ("X-Hub-Signature-256" = Option<String>, Header, description = "All but `gitlab`"),
+        ("Authorization" = Option<String>, Header, description = "`argocd`, `cdevents`: the secret as Bearer token, instead"),
+        ("X-GitHub-Event" = Option<String>, Header, description = "`github`"),
+        ("X-GitHub-Delivery" = Option<String>, Header, description = "`github`"),
+        ("X-Gitlab-Token" = Option<String>, Header, description = "`gitlab`, or `webhook-id`, `webhook-timestamp` and `webhook-signature`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "`gitlab`")),
     request_body(content = String, content_type = "application/json"),
     responses((status = 200, body = HookAnswer), (status = 401)))]
 pub async fn take(
     State(app): State<Arc<App>>,
     path: Result<RawPathParams, RawPathParamsRejection>,
+    query: Query,
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Result<Answer<HookAnswer>, Problem> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let tenant = addressee(path.ok());
-    let secrets = tenant.as_ref().map(|tenant| app.access.hook_secrets(tenant, source::SOURCE));
-    let secrets = secrets.unwrap_or_default();
-    let unsigned = secrets.is_empty() && app.access.mode() == AuthMode::Open;
-    let allowed = unsigned || is_signed(secrets, text("x-hub-signature-256"), &body);
-    let Some(tenant) = tenant.filter(|_| allowed) else {
-        metrics::counter!("shipboard_refused_total", "reason" => "hook_signature").increment(1);
-        return Err(Problem::unauthorized());
-    };
-    let event = text("x-github-event").ok_or_else(|| Problem::malformed("X-GitHub-Event is missing"))?;
-    let content_type = text(header::CONTENT_TYPE.as_str());
-    let reports =
-        source::read(event, content_type, &body).map_err(|error| Problem::malformed(error.to_string()))?;
-    metrics::counter!("shipboard_hook_deliveries_total", "source" => source::SOURCE).increment(1);
+    let told = admit(&app, path.ok(), &query, &headers, &body)?;
+    metrics::counter!("shipboard_hook_deliveries_total", "source" => told.source.word()).increment(1);
     // In a task of its own: a sender who leaves between two envs leaves none of them unwritten.
     let writing = app.clone();
     let (answer, answered) = tokio::sync::oneshot::channel();
     app.tasks.spawn(async move {
-        let _ = answer.send(write(&writing, &tenant, reports).await);
+        let _ = answer.send(once(&writing, told).await);
     });
     answered.await.map_err(|_| Problem::not_found())?.map(Answer)
 }
 
-/// The tenant a delivery is for; `None`: it, or the source, is none.
-fn addressee(path: Option<RawPathParams>) -> Option<Slug> {
-    let path = path?;
+/// Finds out whose it is, whether it may come in, and what it says.
+fn admit(
+    app: &App,
+    path: Option<RawPathParams>,
+    query: &Query,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Told, Problem> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let delivery = Delivery { headers: &header, env: query.get("env"), body };
+    let (tenant, source) = addressee(path);
+    let to = tenant.zip(source);
+    let secrets = to.as_ref().map(|(tenant, source)| app.access.hook_secrets(tenant, source.word()));
+    let secrets = secrets.unwrap_or_default();
+    let unsigned = secrets.is_empty() && app.access.mode() == AuthMode::Open;
+    let signed = is_signed(source.unwrap_or(Source::Github), secrets, &delivery);
+    let Some((tenant, source)) = to.filter(|_| unsigned || signed) else {
+        metrics::counter!("shipboard_refused_total", "reason" => "hook_signature").increment(1);
+        return Err(Problem::unauthorized());
+    };
+    let reports = source.read(&delivery).map_err(|error| Problem::malformed(error.to_string()))?;
+    // What anybody may send, anybody may send again; and nobody's may stand in the way of what is signed.
+    let keys = if signed { source.keys(&delivery) } else { Vec::new() };
+    Ok(Told { tenant, source, reports, keys })
+}
+
+/// The tenant a delivery is for, and the source it is of, where they can be one.
+fn addressee(path: Option<RawPathParams>) -> (Option<Slug>, Option<Source>) {
+    let Some(path) = path else { return (None, None) };
     let named = |name: &str| path.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
-    named("source").filter(|source| *source == source::SOURCE)?;
-    named("tenant")?.parse().ok()
+    (named("tenant").and_then(|tenant| tenant.parse().ok()), named("source").and_then(Source::of))
 }
 
 /// Signed with one of the secrets. Without any a signature is computed all the same, so that nobody learns
 /// from the time an answer takes which tenants there are, and which of them have one.
-fn is_signed(secrets: Vec<String>, signature: Option<&str>, body: &[u8]) -> bool {
+fn is_signed(source: Source, secrets: Vec<String>, delivery: &Delivery<'_>) -> bool {
     let known = !secrets.is_empty();
     let secrets = if known { secrets } else { vec!["nobody's".to_owned()] };
-    source::verify(&secrets, signature, body) && known
+    source.is_signed(&secrets, delivery, clock::now()) && known
+}
+
+/// Writes what was told, unless it was before. What was refused may be delivered again: it has changed nothing,
+/// and some of it, e.g. of an env that was not there, may be taken then.
+async fn once(app: &App, told: Told) -> Result<HookAnswer, Problem> {
+    let Told { tenant, source, reports, keys } = told;
+    if !keys.is_empty() && app.store.knows_delivery(&tenant, source.word(), &keys).await? {
+        metrics::counter!("shipboard_hook_repeats_total", "source" => source.word()).increment(1);
+        return Ok(HookAnswer { repeated: true, ..HookAnswer::default() });
+    }
+    let answer = write(app, &tenant, reports).await?;
+    if !keys.is_empty() && answer.refused == 0 {
+        app.store.keep_delivery(&tenant, source.word(), &keys, clock::now()).await?;
+    }
+    Ok(answer)
 }
 
 /// Hands a delivery's reports over, those of each env together.
@@ -94,33 +141,70 @@ async fn write(app: &App, tenant: &Slug, reports: Vec<EnvReport>) -> Result<Hook
     let mut answer = HookAnswer::default();
     for (env, (name, reports)) in envs {
         let key = EnvKey { tenant: tenant.clone(), env };
-        let post =
-            |report| Request::Post { report: Box::new(report), new_id: clock::deployment_id(), key: None };
-        let birth = birth(app, &key, Some(&name));
-        let sent: Vec<Request> = reports.iter().cloned().map(post).collect();
-        let outcomes = match app.writers.write(&key, sent, birth).await {
-            Ok(answer) => answer.outcomes,
-            // An env that is not to be is no fault of the delivery's: a 404 would be repeated, and in vain.
-            Err(WriteError::NoEnv) => {
-                answer.refused += reports.len();
+        let (of_one, of_the_current): (Vec<_>, Vec<_>) =
+            reports.into_iter().partition(|report| report.external_id.is_some());
+        if !of_one.is_empty() {
+            write_known(app, &key, &name, of_one, &mut answer).await?;
+        }
+        // After the others, which may be of what is current by them.
+        for report in of_the_current {
+            let Some(request) = of_the_current_one(app, &key, report).await? else {
+                answer.refused += 1;
                 continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
-        // A source may call a job otherwise later on; what the deployment is of was said first.
-        let renamed = reports.into_iter().zip(&outcomes).filter_map(|(report, outcome)| match outcome {
-            Err(Refusal::OtherWorkflow(_)) => Some(post(Report { workflow: None, ..report })),
-            _ => None,
-        });
-        let renamed: Vec<Request> = renamed.collect();
-        answer.refused += outcomes.iter().filter(|outcome| outcome.is_err()).count();
-        answer.taken += outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-        if !renamed.is_empty() {
-            let again = app.writers.write(&key, renamed, None).await?.outcomes;
-            let taken = again.iter().filter(|outcome| outcome.is_ok()).count();
-            answer.taken += taken;
-            answer.refused -= taken;
+            };
+            let outcomes = app.writers.write(&key, vec![request], None).await?.outcomes;
+            answer.refused += outcomes.iter().filter(|outcome| outcome.is_err()).count();
+            answer.taken += outcomes.iter().filter(|outcome| outcome.is_ok()).count();
         }
     }
     Ok(answer)
+}
+
+fn post(report: Report) -> Request {
+    Request::Post { report: Box::new(report), new_id: clock::deployment_id(), key: None }
+}
+
+/// Writes reports that say which deployments they are of.
+async fn write_known(
+    app: &App,
+    key: &EnvKey,
+    env_name: &str,
+    reports: Vec<Report>,
+    answer: &mut HookAnswer,
+) -> Result<(), Problem> {
+    let birth = birth(app, key, Some(env_name));
+    let sent: Vec<Request> = reports.iter().cloned().map(post).collect();
+    let outcomes = match app.writers.write(key, sent, birth).await {
+        Ok(written) => written.outcomes,
+        // An env that is not to be is no fault of the delivery's: a 404 would be repeated, and in vain.
+        Err(WriteError::NoEnv) => {
+            answer.refused += reports.len();
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    // A source may call a job otherwise later on; what the deployment is of was said first.
+    let renamed = reports.into_iter().zip(&outcomes).filter_map(|(report, outcome)| match outcome {
+        Err(Refusal::OtherWorkflow(_)) => Some(post(Report { workflow: None, ..report })),
+        _ => None,
+    });
+    let renamed: Vec<Request> = renamed.collect();
+    answer.refused += outcomes.iter().filter(|outcome| outcome.is_err()).count();
+    answer.taken += outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    if !renamed.is_empty() {
+        let again = app.writers.write(key, renamed, None).await?.outcomes;
+        let taken = again.iter().filter(|outcome| outcome.is_ok()).count();
+        answer.taken += taken;
+        answer.refused -= taken;
+    }
+    Ok(())
+}
+
+/// A report on whatever is current of its workflow. None: nothing is, or it became so after what is told.
+async fn of_the_current_one(app: &App, key: &EnvKey, report: Report) -> Result<Option<Request>, StoreError> {
+    let Some(workflow) = &report.workflow else { return Ok(None) };
+    let found = app.store.workflow(key, workflow).await?;
+    let current = found.and_then(|(row, _)| row.current.clone());
+    let current = current.filter(|current| report.occurred_at.is_none_or(|at| current.since <= at));
+    Ok(current.map(|current| Request::Patch { id: current.deployment_id, report: Box::new(report) }))
 }

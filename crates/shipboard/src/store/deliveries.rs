@@ -18,7 +18,8 @@ pub(in crate::store) async fn is_known(
     let mut query = QueryBuilder::<Db>::new("select received_at from deliveries where tenant = ");
     query.push_bind(tenant.as_str()).push(" and source = ").push_bind(source);
     push_any(query.push(" and "), "key", keys.to_vec());
-    let found: Option<(i64,)> = query.push(" limit 1").build_query_as().fetch_optional(&pools.readers).await?;
+    let found: Option<(i64,)> =
+        query.push(" limit 1").build_query_as().fetch_optional(&pools.readers).await?;
     Ok(found.is_some())
 }
 

@@ -78,7 +78,7 @@ async fn a_number_that_no_float_can_hold_is_out_of_range() {
 async fn a_delivery_to_a_source_or_a_tenant_that_cannot_be_looks_like_one_with_a_wrong_signature() {
     let mut problems = Vec::new();
     for server in [Server::start(), closed(&[]).await] {
-        let refused = ["acme/hooks/gitlab", "acme/hooks/%ff", "%ff/hooks/github", "No-Slug/hooks/github"];
+        let refused = ["acme/hooks/bitbucket", "acme/hooks/%ff", "%ff/hooks/github", "No-Slug/hooks/github"];
         for path in refused {
             let path = format!("/api/v1/tenants/{path}");
             let request = server.raw(Method::POST, &path).header("x-github-event", "deployment_status");

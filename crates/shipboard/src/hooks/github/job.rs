@@ -119,7 +119,7 @@ fn step_report(step: &Step, job: &WorkflowJob) -> Option<ReportBody> {
         // A report without a time would be a new one at every delivery.
         occurred_at: at.or_else(|| moment(job.completed_at.as_deref().or(job.started_at.as_deref()))),
         sequence: step.number,
-        step: Some(StepBody { name: Some(brief(step.name.as_deref())?), status: Some(status.to_owned()) }),
+        step: Some(StepBody { name: Some(brief(step.name.as_deref())?), status: brief(Some(status)) }),
         ..ReportBody::default()
     })
 }

@@ -4,11 +4,11 @@ mod examples;
 mod spoilt;
 
 use serde_json::{Value, json};
-use shipboard_core::deployment::Fold;
-use shipboard_core::report::{Said, StoredReport, believed};
+use shipboard_core::report::Said;
 use shipboard_core::status::Status;
 
 use super::*;
+use crate::hooks::testing::{external_ids, folded, statuses};
 
 fn read_json(event: &str, delivery: &Value) -> Vec<EnvReport> {
     read(event, Some("application/json"), delivery.to_string().as_bytes()).unwrap()
@@ -79,52 +79,6 @@ fn step_json(number: i64, name: &str, conclusion: Option<&str>) -> Value {
 fn with_steps(mut delivery: Value, steps: Value) -> Value {
     delivery["workflow_job"]["steps"] = steps;
     delivery
-}
-
-fn said(report: &EnvReport) -> Option<Status> {
-    match report.report.status {
-        Some(Said::Status(status)) => Some(status),
-        _ => None,
-    }
-}
-
-fn statuses(reports: &[EnvReport]) -> Vec<Status> {
-    reports.iter().filter_map(said).collect()
-}
-
-fn external_ids(deliveries: &[Vec<EnvReport>]) -> Vec<&str> {
-    let mut ids: Vec<_> =
-        deliveries.iter().flatten().filter_map(|it| it.report.external_id.as_deref()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
-}
-
-/// What the fold makes of deliveries, received in this order.
-fn folded(deliveries: &[Vec<EnvReport>]) -> shipboard_core::deployment::Folded {
-    let received_at = "2026-03-02T00:00:00Z".parse().unwrap();
-    let stored = |(arrival, told): (usize, &EnvReport)| {
-        let report = told.report.clone();
-        StoredReport {
-            arrival: arrival as u64 + 1,
-            received_at,
-            occurred_at: believed(report.occurred_at, received_at),
-            sequence: report.sequence.unwrap_or(arrival as i64 + 1),
-            attempt: report.attempt.unwrap_or(1),
-            source: SOURCE.to_owned(),
-            digest: report.digest(),
-            dated: report.occurred_at.is_some(),
-            status: report.status,
-            details: report.details,
-            progress: report.progress,
-            step: report.step,
-            late: false,
-            correction: false,
-            first_entry: 0,
-        }
-    };
-    let stored: Vec<_> = deliveries.iter().flatten().enumerate().map(stored).collect();
-    stored.iter().collect::<Fold>().state().unwrap()
 }
 
 #[test]

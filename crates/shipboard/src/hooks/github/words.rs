@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::payload::{Deployment, WorkflowRun};
-use crate::foreign::brief;
+use crate::foreign::{brief, reads_like_a_version};
 
 /// How much of a commit's hash stands for a version.
 const SHORT_SHA: usize = 7;
@@ -77,14 +77,6 @@ fn payload_version(payload: &Value) -> Option<String> {
         Value::Number(version) => Some(version.to_string()),
         _ => None,
     }
-}
-
-/// `v1.2.3`, `1.2`, `2026.01.31-2`: numbers and dots, perhaps a `v` before and more after `-` or `+`.
-fn reads_like_a_version(reference: &str) -> bool {
-    let numbers = reference.strip_prefix('v').unwrap_or(reference);
-    let numbers = numbers.split(['-', '+']).next().unwrap_or_default();
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    numbers.contains('.') && numbers.split('.').all(is_number)
 }
 
 /// A ref without what git puts before it.
