@@ -1,6 +1,7 @@
 //! Real data that others wrote, from beside the project. Where it is absent each test says so, and the
 //! same behaviours are tested on the project's own inputs elsewhere.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rand::SeedableRng as _;
@@ -56,6 +57,93 @@ async fn every_delivery_of_github_s_examples_is_taken_and_those_of_deployments_b
     eprintln!("{} deliveries taken; {told} told of {deployments} deployments", files.len());
     assert!(told >= 9 && deployments >= 3, "{told} told of {deployments}");
     server.check();
+}
+
+/// Delivers every file of a folder, each to a tenant of its own, and gives what became of each: the envs with their
+/// deployments' workflow, status and standing.
+async fn delivered(folder: PathBuf, source: &str) -> BTreeMap<String, Vec<String>> {
+    let server = Server::start();
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|file| file.extension().is_some_and(|extension| extension == "json"));
+    let mut told = BTreeMap::new();
+    for file in files {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let tenant = format!("/api/v1/tenants/{}", name.replace('_', "-"));
+        let sent = server.raw(Method::POST, &format!("{tenant}/hooks/{source}"));
+        let sent = sent.body(std::fs::read(&file).unwrap()).send().await.unwrap();
+        assert_eq!(sent.status(), StatusCode::OK, "{name}");
+        let answer: Value = sent.json().await.unwrap();
+        let mut rows = Vec::new();
+        if answer["taken"].as_u64() > Some(0) {
+            for env in server.get(&format!("{tenant}/envs")).await["items"].as_array().unwrap() {
+                let env = env["id"].as_str().unwrap();
+                let list = server.get(&format!("{tenant}/envs/{env}/deployments")).await;
+                rows.extend(list["items"].as_array().unwrap().iter().map(|row| {
+                    assert_eq!(row["source"], source);
+                    format!("{env} {} {} {}", row["workflow_id"], row["status"], row["standing"])
+                        .replace('"', "")
+                }));
+            }
+        }
+        told.insert(name, rows);
+    }
+    server.check();
+    eprintln!("{source}: {told:#?}");
+    told
+}
+
+/// Those that became something, and what; all others became nothing.
+fn became(told: &BTreeMap<String, Vec<String>>) -> Vec<(&str, &str)> {
+    let rows = told.iter().flat_map(|(name, rows)| rows.iter().map(|row| (name.as_str(), row.as_str())));
+    rows.collect()
+}
+
+#[tokio::test]
+async fn gitlab_s_examples_become_what_they_say() {
+    let Some(folder) = fixtures("gitlab examples", "gitlab") else { return };
+    let told = delivered(folder, "gitlab").await;
+    assert_eq!(
+        became(&told),
+        [
+            ("deployment", "staging root-test-deployment-webhooks success current"),
+            ("job", "production jsmithy2-release-tools-fake success current"),
+            ("pipeline", "production gitlab-org-gitlab-test skipped null"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn argo_cd_s_notifications_become_what_they_say() {
+    let Some(folder) = fixtures("argocd notifications", "argocd") else { return };
+    let told = delivered(folder, "argocd").await;
+    // Healthy for long before it was synced, synced but a moment ago, and applications without an operation.
+    assert_eq!(
+        became(&told),
+        [
+            ("001", "cdviz-dev aaaaa-aaaaaaa success current"),
+            ("002", "aaaaaaaa-aaaaaaa aaaaaaaa-aaaaaaa success current"),
+            ("007_sync_podinfo_1_1", "argocd aaaaaaaaa running null"),
+            ("008_sync_podinfo_1_2", "argocd aaaaaaaaa success current"),
+            ("009_sync_podinfo_1_3", "aaaaaaa aaaaaaa running null"),
+            ("017_sync_podinfo_3_4", "aaaaaaa aaaaaaa success current"),
+        ]
+    );
+    assert_eq!(told.len(), 9);
+}
+
+#[tokio::test]
+async fn cdevents_conformance_files_become_what_they_say() {
+    let Some(folder) = fixtures("cdevents conformance", "cdevents/v0.4.1/conformance") else { return };
+    let told = delivered(folder, "cdevents").await;
+    assert_eq!(told.len(), 45);
+    assert_eq!(
+        became(&told),
+        [
+            ("service_deployed", "test123 mysubject123 success current"),
+            ("service_rolledback", "test123 mysubject123 success current"),
+            ("service_upgraded", "test123 mysubject123 success current"),
+        ]
+    );
 }
 
 /// The runs as reports: each begins, and ends as it ended.

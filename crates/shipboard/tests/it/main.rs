@@ -12,6 +12,7 @@ mod doors;
 mod faults;
 mod fixtures;
 mod harness;
+mod hooks;
 mod import;
 mod isolation;
 mod limits;
