@@ -25,6 +25,9 @@ use crate::hooks::{Delivery, EnvReport, Source};
 use crate::store::{EnvKey, StoreError};
 use crate::writer::WriteError;
 
+/// How many secrets are tried of whoever has fewer: as many as hold while one is changed for another.
+const SECRETS_TRIED: usize = 2;
+
 /// What became of a delivery.
 #[derive(Debug, Default, Serialize, utoipa::ToSchema)]
 pub struct HookAnswer {
@@ -109,12 +112,13 @@ fn addressee(path: Option<RawPathParams>) -> (Option<Slug>, Option<Source>) {
     (named("tenant").and_then(|tenant| tenant.parse().ok()), named("source").and_then(Source::of))
 }
 
-/// Signed with one of the secrets. Without any a signature is computed all the same, so that nobody learns
-/// from the time an answer takes which tenants there are, and which of them have one.
-fn is_signed(source: Source, secrets: Vec<String>, delivery: &Delivery<'_>) -> bool {
-    let known = !secrets.is_empty();
-    let secrets = if known { secrets } else { vec!["nobody's".to_owned()] };
-    source.is_signed(&secrets, delivery, clock::now()) && known
+/// Signed with one of the secrets. At least two are tried, of which some may be nobody's: from the time an answer
+/// takes nobody learns which tenants there are, which have a secret, and which are changing theirs.
+fn is_signed(source: Source, mut secrets: Vec<String>, delivery: &Delivery<'_>) -> bool {
+    while secrets.len() < SECRETS_TRIED {
+        secrets.push(clock::secret());
+    }
+    source.is_signed(&secrets, delivery, clock::now())
 }
 
 /// Writes what was told, unless it was before. What was refused may be delivered again: it has changed nothing,

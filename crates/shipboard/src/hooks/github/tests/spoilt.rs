@@ -36,7 +36,7 @@ proptest! {
     #[test]
     fn no_bytes_panic(event in "[a-z_]{0,20}", form in any::<bool>(), body in any::<Vec<u8>>()) {
         let content_type = form.then_some("application/x-www-form-urlencoded");
-        let _ = read(&event, content_type, &body);
+        possible(read(&event, content_type, &body))?;
         let _ = signature::is_hub_signed(&[&body], std::str::from_utf8(&body).ok(), &body);
     }
 
