@@ -99,6 +99,29 @@ async fn a_delivery_is_taken_once_whichever_of_its_id_and_its_bytes_comes_again(
 }
 
 #[tokio::test]
+async fn a_delivery_that_was_written_and_not_kept_in_mind_is_taken_again_and_changes_nothing() {
+    let mut server = closed(&[]).await;
+    let secret = secret(&server, "acme", "gitlab");
+    let hook = "acme/hooks/gitlab";
+    let headers = [("x-gitlab-token", secret.as_str()), ("idempotency-key", "one")];
+    taken(&server, hook, &headers[..1], r#"{"object_kind": "push"}"#).await;
+    let pool = sqlx::SqlitePool::connect(&server.database()).await.unwrap();
+    let full = "create trigger full before insert on deliveries begin select raise(abort, 'full'); end";
+    sqlx::query(full).execute(&pool).await.unwrap();
+    let (status, _) = deliver(&server, hook, &headers, &gitlab_deployment(1)).await;
+    assert!(status.is_server_error(), "the sender is to repeat it: {status}");
+    let before = rows(&mut server, "staging").await;
+    assert_eq!(before.len(), 1, "it was written before");
+    sqlx::query("drop trigger full").execute(&pool).await.unwrap();
+    pool.close().await;
+    let (_, again) = deliver(&server, hook, &headers, &gitlab_deployment(1)).await;
+    assert_eq!(again, json!({"taken": 1, "refused": 0, "repeated": false}));
+    assert_eq!(rows(&mut server, "staging").await, before);
+    let (_, again) = deliver(&server, hook, &headers, &gitlab_deployment(1)).await;
+    assert_eq!(again["repeated"], true);
+}
+
+#[tokio::test]
 async fn a_replay_does_not_revive_what_was_lost_since() {
     let server = Server::with(&["--lost-after", "1s"]);
     run(&server, &["tenant", "create", "acme"]);
