@@ -294,7 +294,7 @@ impl Access {
     pub async fn new(store: Store, config: &Config) -> Result<Self> {
         let access = Self {
             store,
-            explicit: config.auth,
+            explicit: config.said_mode(),
             loopback: config.listen.ip().is_loopback(),
             idle: config.session_idle,
             copy: RwLock::default(),

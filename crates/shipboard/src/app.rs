@@ -17,6 +17,7 @@ use crate::access::Access;
 use crate::board::Boards;
 use crate::bus::{self, Bus, Heard};
 use crate::config::Config;
+use crate::oidc::Provider;
 use crate::store::{ALL, EnvKey, Store};
 use crate::tasks::Tasks;
 use crate::watch::{self, Hearing};
@@ -45,6 +46,8 @@ pub struct App {
     pub writers: Writers,
     /// Who may do what.
     pub access: Access,
+    /// By whom people may sign in, beside tokens.
+    pub oidc: Option<Provider>,
     /// Every background task.
     pub tasks: Tasks,
     /// The metrics, for printing.
@@ -105,6 +108,7 @@ impl App {
         store: Store,
         bus: Arc<dyn Bus>,
         access: Access,
+        oidc: Option<Provider>,
         tasks: Tasks,
         metrics: PrometheusHandle,
     ) -> Arc<Self> {
@@ -128,6 +132,7 @@ impl App {
             boards,
             bus,
             access,
+            oidc,
             tasks,
             metrics,
         })
@@ -188,7 +193,9 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     let tasks = Tasks::default();
     let bus_tasks = Tasks::default();
     let (bus, heard) = bus::start(&config.bus, &config.database.0, &bus_tasks)?;
-    let app = App::new(config, store, bus, access, tasks, metrics);
+    let base = config.base(listener.local_addr()?);
+    let oidc = config.oidc.clone().map(|settings| Provider::new(settings, base)).transpose()?;
+    let app = App::new(config, store, bus, access, oidc, tasks, metrics);
     background(&app, heard);
     let running = Running {
         address: listener.local_addr()?,
@@ -217,6 +224,12 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
                     });
                 }
             }
+        }
+    });
+    let meeting = app.clone();
+    app.tasks.spawn_until_stop(async move {
+        if let Some(provider) = &meeting.oidc {
+            provider.meet().await;
         }
     });
     let every = |seconds| Duration::from_secs(seconds);

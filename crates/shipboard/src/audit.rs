@@ -22,6 +22,11 @@ impl Actor {
         Self { name: caller.actor(), address }
     }
 
+    /// Somebody whom a provider knows.
+    pub fn person(subject: &str, name: &str, address: Option<IpAddr>) -> Self {
+        Self { name: format!("{subject} ({name})"), address }
+    }
+
     /// Somebody who is not known: they are told by their address.
     pub fn unknown(address: Option<IpAddr>) -> Self {
         Self { name: "unknown".to_owned(), address }

@@ -14,6 +14,7 @@ use crate::admin::{self, DatabaseArgs, HookCommand, TenantCommand, TokenCommand}
 use crate::app::{self, Running, StartError};
 use crate::config::{Config, EXAMPLE, SecretUrl, ServeArgs, Span};
 use crate::demo::FleetArgs;
+use crate::oidc::Secret;
 use crate::report::ReportCommand;
 use crate::{check, clock, demo};
 
@@ -65,7 +66,10 @@ enum Command {
 /// Does what the command line says.
 pub async fn run(cli: Cli) -> Result<ExitCode, StartError> {
     match cli.command {
-        Command::Serve { config, args } => {
+        Command::Serve { config, mut args } => {
+            // No flag: whoever lists the processes of this machine would see it.
+            let secret = std::env::var("SHIPBOARD_OIDC_CLIENT_SECRET").ok();
+            args.oidc_client_secret = secret.filter(|secret| !secret.is_empty()).map(Secret);
             let config = Config::new(*args, config.as_deref())?;
             let running = begin(config).await?;
             stopped(running).await
@@ -235,6 +239,8 @@ fn describe_metrics() {
     gauge!("shipboard_clock_skew_seconds", "How far this machine's clock is ahead of the database's.");
     counter!("shipboard_database_reconnects_total", "Times that the database did not answer and was left.");
     counter!("shipboard_refused_total", "Requests refused, by reason.");
+    counter!("shipboard_sign_ins_total", "Sessions begun, by what: `token` or `provider`.");
+    counter!("shipboard_sign_in_failures_total", "Sign-ins by the provider that came to nothing, by reason.");
     counter!("shipboard_problems_total", "Requests answered with a problem, by status.");
     counter!("shipboard_hook_deliveries_total", "Webhook deliveries that were let in and read, by source.");
     counter!("shipboard_hook_repeats_total", "Those of them that had been taken before, by source.");

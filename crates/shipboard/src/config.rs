@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::oidc::{OidcArgs, Rule, Secret, Settings};
 use crate::store::is_postgres;
 
 /// Shortest time between heartbeats: each is work for every stream.
@@ -120,6 +121,31 @@ pub struct ServeArgs {
     /// A browser's session is over after so long, used or not [default: 30d]
     #[arg(long, env = "SHIPBOARD_SESSION_MAX_AGE")]
     pub session_max_age: Option<Span>,
+    /// Where people sign in by OpenID Connect: the provider's issuer, e.g. `https://id.example.com`
+    #[arg(long, env = "SHIPBOARD_OIDC_ISSUER")]
+    pub oidc_issuer: Option<String>,
+    /// What the provider calls this server
+    #[arg(long, env = "SHIPBOARD_OIDC_CLIENT_ID")]
+    pub oidc_client_id: Option<String>,
+    /// What proves that to the provider: a variable or a key of the file, never a flag that others see
+    #[arg(skip)]
+    pub oidc_client_secret: Option<Secret>,
+    /// The same, in a file; without either this is a public client
+    #[arg(long, env = "SHIPBOARD_OIDC_CLIENT_SECRET_FILE")]
+    pub oidc_client_secret_file: Option<PathBuf>,
+    /// The claim that holds people's groups, or a JSON pointer to it: `/realm_access/roles` [default: groups]
+    #[arg(long, env = "SHIPBOARD_OIDC_GROUPS_CLAIM")]
+    pub oidc_groups_claim: Option<String>,
+    /// What the provider is asked for [default: openid profile email]
+    #[arg(long, env = "SHIPBOARD_OIDC_SCOPES")]
+    pub oidc_scopes: Option<String>,
+    /// What a group may do, as GROUP=ROLE@TENANT[/ENV,ENV…]; repeated, or with `;` between; {tenant} in both
+    /// GROUP and TENANT is any slug
+    #[arg(long, env = "SHIPBOARD_OIDC_GRANT", value_delimiter = ';')]
+    pub oidc_grant: Option<Vec<Rule>>,
+    /// What people call the provider: "Sign in with NAME" [default: the issuer's host]
+    #[arg(long, env = "SHIPBOARD_OIDC_NAME")]
+    pub oidc_name: Option<String>,
     /// A deployment not heard of for so long is lost [default: 1h]
     #[arg(long, env = "SHIPBOARD_LOST_AFTER")]
     pub lost_after: Option<Span>,
@@ -180,6 +206,7 @@ pub struct Config {
     pub drain: Duration,
     pub session_idle: Duration,
     pub session_max_age: Duration,
+    pub oidc: Option<Settings>,
     pub lost_after: Duration,
     pub lost_waiting_after: Duration,
     pub keep_events: Duration,
@@ -214,13 +241,27 @@ impl Config {
         }
         let span = |span: Option<Span>, default: Duration| span.map_or(default, |span| span.0);
         let database = take!(database).unwrap_or_else(|| SecretUrl("sqlite:shipboard.db".to_owned()));
+        let listen = take!(listen).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7700));
+        let public_url = take!(public_url).map(|url| url.trim_end_matches('/').to_owned());
+        let session_max_age = take!(session_max_age).map(|span| span.0);
+        let oidc = OidcArgs {
+            issuer: take!(oidc_issuer),
+            client_id: take!(oidc_client_id),
+            client_secret: take!(oidc_client_secret),
+            client_secret_file: take!(oidc_client_secret_file),
+            groups_claim: take!(oidc_groups_claim),
+            scopes: take!(oidc_scopes),
+            grant: take!(oidc_grant),
+            name: take!(oidc_name),
+        };
+        let oidc = Settings::new(oidc, public_url.as_deref(), listen.ip().is_loopback(), session_max_age);
         let config = Self {
-            listen: take!(listen).unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7700)),
+            listen,
             ops_listen: take!(ops_listen),
             bus: BusConfig::new(take!(bus).as_ref(), is_postgres(&database.0))?,
             database,
             auth: take!(auth),
-            public_url: take!(public_url).map(|url| url.trim_end_matches('/').to_owned()),
+            public_url,
             create: !take!(no_create).unwrap_or(false),
             max_streams: take!(max_streams).unwrap_or(15_000),
             max_streams_per_tenant: take!(max_streams_per_tenant).unwrap_or(10_000),
@@ -229,7 +270,8 @@ impl Config {
             write_timeout: span(take!(write_timeout), Duration::from_secs(30)),
             drain: span(take!(drain), Duration::from_secs(10)),
             session_idle: span(take!(session_idle), 24 * HOUR),
-            session_max_age: span(take!(session_max_age), 30 * 24 * HOUR),
+            session_max_age: session_max_age.unwrap_or(30 * 24 * HOUR),
+            oidc: oidc.map_err(ConfigError::Value)?,
             lost_after: span(take!(lost_after), HOUR),
             lost_waiting_after: span(take!(lost_waiting_after), 7 * 24 * HOUR),
             keep_events: span(take!(keep_events), 24 * HOUR),
@@ -242,13 +284,30 @@ impl Config {
                 config.listen
             )));
         }
+        if config.auth == Some(AuthMode::Open) && config.oidc.is_some() {
+            return Err(ConfigError::Value(
+                "--auth open: nobody would have to sign in by the provider; leave out one of --auth and --oidc-issuer"
+                    .to_owned(),
+            ));
+        }
         config.check_times()?;
         Ok(config)
+    }
+
+    /// The mode that was said. With a provider the doors are never open, even as long as there is no token.
+    pub fn said_mode(&self) -> Option<AuthMode> {
+        self.auth.or(self.oidc.is_some().then_some(AuthMode::Required))
     }
 
     /// Browsers reach this server by https: cookies may be kept to it.
     pub fn is_https(&self) -> bool {
         self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// The address that people reach a server by that listens here, without a slash at its end.
+    pub fn base(&self, listening: SocketAddr) -> String {
+        let scheme = if self.is_https() { "https" } else { "http" };
+        self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{listening}"))
     }
 
     fn check_times(&self) -> Result<(), ConfigError> {
@@ -309,6 +368,15 @@ drain = "10s"
 session-idle = "24h"
 session-max-age = "30d"
 
+# Sign-in by OpenID Connect; sessions then live 12 h unless session-max-age is said.
+# oidc-issuer = "https://id.example.com/realms/ship"
+# oidc-client-id = "shipboard"
+# oidc-client-secret-file = "/run/secrets/shipboard-oidc"
+# oidc-groups-claim = "groups"
+# oidc-scopes = "openid profile email"
+# oidc-grant = ["ship-ops=admin@acme", "ship-{tenant}=viewer@{tenant}"]
+# oidc-name = "Example ID"
+
 lost-after = "1h"
 lost-waiting-after = "7d"
 keep-events = "24h"
@@ -363,6 +431,20 @@ mod tests {
         assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
         let wrong = file("bus = \"amqp://u:geheim@broker\"").unwrap_err();
         assert!(!format!("{wrong} {wrong:?}").contains("geheim"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_provider_closes_the_doors() {
+        let provider = "oidc-issuer = \"https://id.example.com\"\noidc-client-id = \"ship\"\n\
+                        oidc-grant = [\"ops=admin@acme\"]\n";
+        let config = file(provider).unwrap();
+        assert_eq!((config.auth, config.said_mode()), (None, Some(AuthMode::Required)));
+        assert_eq!(file("").unwrap().said_mode(), None);
+        assert!(matches!(file(&format!("{provider}auth = \"open\"")), Err(ConfigError::Value(_))));
+        assert!(matches!(file(&format!("{provider}listen = \"0.0.0.0:7700\"")), Err(ConfigError::Value(_))));
+        let secret = file(&format!("{provider}oidc-client-secret = \"geheim\"")).unwrap();
+        assert!(!format!("{secret:?}").contains("geheim"), "{secret:?}");
+        assert!(file("oidc-grant = [\"ops=admin\"]").is_err());
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod envs;
 mod foreign;
 pub mod hooks;
 pub mod http;
+pub mod oidc;
 #[cfg(test)]
 mod oracle;
 pub mod report;

@@ -12,6 +12,7 @@ mod front;
 mod gate;
 mod hooks;
 mod logs;
+mod oidc;
 mod openapi;
 mod ops;
 mod problem;
@@ -55,6 +56,9 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/openapi.json", get(openapi::openapi))
         .route("/api/v1/asyncapi.json", get(openapi::asyncapi))
         .route("/api/v1/session", get(session::get).post(session::sign_in).delete(session::sign_out))
+        .route("/api/v1/session/oidc", get(oidc::begin))
+        .route("/api/v1/session/oidc/callback", get(oidc::callback))
+        .route("/api/v1/session/oidc/end", get(oidc::end))
         .route("/api/v1/sessions", get(session::list).delete(session::sign_out_everywhere))
         .route("/api/v1/tenants", get(tenants::list))
         .route("/api/v1/tenants/{tenant}", put(tenants::put))

@@ -8,7 +8,7 @@ use shipboard_core::event::{
 };
 use utoipa::OpenApi;
 
-use super::{audit, credentials, deployments, logs, ops, session, stream, tenants, workflows};
+use super::{audit, credentials, deployments, logs, oidc, ops, session, stream, tenants, workflows};
 
 /// The calls.
 #[derive(OpenApi)]
@@ -43,6 +43,9 @@ use super::{audit, credentials, deployments, logs, ops, session, stream, tenants
         session::sign_out,
         session::list,
         session::sign_out_everywhere,
+        oidc::begin,
+        oidc::callback,
+        oidc::end,
         credentials::tokens,
         credentials::make_token,
         credentials::revoke_token,

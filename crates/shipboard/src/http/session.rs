@@ -17,12 +17,14 @@ use shipboard_core::time::Timestamp;
 
 use super::body::Json;
 use super::gate::{Acting, Known, cookie, shown};
+use super::oidc;
 use super::problem::Problem;
 use crate::access::{self, Caller, Credential, Shown};
 use crate::app::App;
 use crate::audit::Actor;
 use crate::clock;
 use crate::config::{AuthMode, Config};
+use crate::oidc::is_subject;
 use crate::store::{self, Grant, Role};
 
 /// How long a session's secret is the same, once its page is loaded again.
@@ -48,6 +50,12 @@ pub struct Session {
     /// When the session is over at the latest.
     #[schema(value_type = Option<String>)]
     expires_at: Option<Timestamp>,
+    /// What the session was begun with: `token` or `provider`; null: there is no session.
+    by: Option<&'static str>,
+    /// What people call the provider that they may sign in by, if there is one.
+    provider: Option<String>,
+    /// The provider's account that was just found to have no access here.
+    refused: Option<String>,
 }
 
 impl Session {
@@ -60,6 +68,10 @@ impl Session {
             Some(Caller::Known(credential)) => Some(credential),
             _ => None,
         };
+        let begun_by = |credential: &Arc<Credential>| {
+            let by = if is_subject(&credential.subject) { "provider" } else { "token" };
+            credential.session.as_ref().map(|_| by)
+        };
         let grants = known.map(|credential| credential.grants.clone()).unwrap_or_default();
         let only = grants.first().filter(|first| grants.iter().all(|grant| grant.tenant == first.tenant));
         Self {
@@ -69,6 +81,9 @@ impl Session {
             tenant: only.map(|grant| grant.tenant.clone()),
             role: only.and_then(|only| grants.iter().map(|grant| grant.role).max().or(Some(only.role))),
             expires_at: known.and_then(|credential| credential.expires_at),
+            by: known.and_then(begun_by),
+            provider: app.oidc.as_ref().map(|provider| provider.settings.name.clone()),
+            refused: None,
             grants,
         }
     }
@@ -149,7 +164,8 @@ pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Resp
     let now = clock::now();
     let shown = shown(&app, &headers);
     let caller = app.access.caller(shown, now).await;
-    let answer = Answer(Session::new(&app, caller.as_ref()));
+    let refused = oidc::refused(&app, &headers);
+    let answer = Answer(Session { refused, ..Session::new(&app, caller.as_ref()) });
     let (Some(Caller::Known(session)), Some(Shown::Cookie(secret))) = (&caller, shown) else {
         return Ok(answer.into_response());
     };
@@ -186,7 +202,9 @@ pub async fn sign_in(
                 grants: known.grants.clone(),
                 expires_at: known.expires_at,
             };
-            open(&app, &headers, who, Actor::new(&Caller::Known(known), None)).await
+            let actor = Actor::new(&Caller::Known(known), None);
+            let (cookie, session) = open(&app, &headers, who, &actor).await?;
+            Ok((cookie, Answer(Session::new(&app, Some(&Caller::Known(session))))).into_response())
         }
         Some(caller @ Caller::Anybody) => Ok(Answer(Session::new(&app, Some(&caller))).into_response()),
         None => {
@@ -198,17 +216,29 @@ pub async fn sign_in(
 
 /// Who signs in.
 #[derive(Debug)]
-struct Who {
-    subject: String,
-    name: String,
-    token: Option<String>,
-    grants: Vec<Grant>,
-    /// When what they signed in with is over.
-    expires_at: Option<Timestamp>,
+pub struct Who {
+    /// Whose session it is.
+    pub subject: String,
+    /// What people call them.
+    pub name: String,
+    /// The token that the session is to end with.
+    pub token: Option<String>,
+    /// What they may do.
+    pub grants: Vec<Grant>,
+    /// When the session is over at the latest, if that is before its greatest age.
+    pub expires_at: Option<Timestamp>,
 }
 
-/// Opens a session, ends the one that this browser had, and answers with its cookie.
-async fn open(app: &App, headers: &HeaderMap, who: Who, actor: Actor) -> Result<Response, Problem> {
+/// A cookie to be set.
+pub type SetCookie = [(HeaderName, HeaderValue); 1];
+
+/// Opens a session, ends the one that this browser had, and gives its cookie.
+pub async fn open(
+    app: &App,
+    headers: &HeaderMap,
+    who: Who,
+    actor: &Actor,
+) -> Result<(SetCookie, Arc<Credential>), Problem> {
     let now = clock::now();
     if let Some(former) = cookie(headers, cookie_name(&app.config))
         && let Some(Caller::Known(former)) = app.access.caller(Some(Shown::Cookie(former)), now).await
@@ -237,8 +267,9 @@ async fn open(app: &App, headers: &HeaderMap, who: Who, actor: Actor) -> Result<
     let record = actor.did("session.begin", tenant_of(&session.grants), &session.id, detail);
     app.store.add_session(&session, MOST_OF_ONE, &record).await?;
     let credential = Arc::new(Credential::from(&session));
-    let cookie = set_cookie(&app.config, &secret, left(&credential, now));
-    Ok((cookie, Answer(Session::new(app, Some(&Caller::Known(credential))))).into_response())
+    let by = if is_subject(&credential.subject) { "provider" } else { "token" };
+    metrics::counter!("shipboard_sign_ins_total", "by" => by).increment(1);
+    Ok((set_cookie(&app.config, &secret, left(&credential, now)), credential))
 }
 
 /// In whose audit log a session's lines are: the server's own if it is of several tenants.
@@ -303,10 +334,15 @@ pub async fn refresh(app: &App) {
     }
 }
 
-fn set_cookie(config: &Config, value: &str, max_age_s: u64) -> [(HeaderName, HeaderValue); 1] {
+fn set_cookie(config: &Config, value: &str, max_age_s: u64) -> SetCookie {
+    cookie_of(config, cookie_name(config), value, max_age_s)
+}
+
+/// A cookie for this host alone, that no script reads and that comes along when somebody is sent here. The value has to
+/// be plain characters.
+pub fn cookie_of(config: &Config, name: &str, value: &str, max_age_s: u64) -> SetCookie {
     let secure = if config.is_https() { "; Secure" } else { "" };
-    let name = cookie_name(config);
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
-    let cookie = HeaderValue::from_str(&cookie).expect("hexadecimal digits are plain text");
+    let cookie = HeaderValue::from_str(&cookie).expect("cookies are plain text");
     [(header::SET_COOKIE, cookie)]
 }

@@ -135,7 +135,7 @@ impl Instance {
         let line = Arc::new(Line::new(kind, tasks.clone()));
         let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
         let store = store.troubled(Arc::new(trouble));
-        let app = App::new(config, store, line.clone(), access, tasks, metrics);
+        let app = App::new(config, store, line.clone(), access, None, tasks, metrics);
         let router = http::router(&app);
         Self { app, router, line, weather, killed }
     }

@@ -48,6 +48,10 @@ const ROUTES: &[(&str, (Statuses, Statuses))] = &[
     ("GET /api/v1/session", OPEN),
     ("POST /api/v1/session", ([401, 200, 200, 200, 200], NOWHERE)),
     ("DELETE /api/v1/session", ([204; 5], NOWHERE)),
+    // This server has no provider; with one, whoever comes is nobody yet (tests/it/oidc.rs).
+    ("GET /api/v1/session/oidc", ([404; 5], NOWHERE)),
+    ("GET /api/v1/session/oidc/callback", ([404; 5], NOWHERE)),
+    ("GET /api/v1/session/oidc/end", ([404; 5], NOWHERE)),
     ("GET /api/v1/sessions", ([401, 200, 200, 200, 200], NOWHERE)),
     ("DELETE /api/v1/sessions", ([401, 204, 204, 204, 204], NOWHERE)),
     ("GET /api/v1/tenants", ([401, 200, 200, 200, 200], NOWHERE)),
