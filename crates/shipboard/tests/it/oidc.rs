@@ -1,0 +1,477 @@
+//! Sign-in by a provider, against one that says whatever the test wants; what people see of it is tried in a browser
+//! against a real one.
+
+use axum::http::header;
+use axum::response::IntoResponse as _;
+use openidconnect::url::Url;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::doors::{run, token};
+use crate::harness::{Server, binary, board, eventually};
+use crate::issuer::{CLIENT, Issuer, SECRET};
+
+const BEGIN: &str = "/api/v1/session/oidc";
+
+/// A server with this provider, and two tenants.
+struct Signing {
+    server: Server,
+    _secret: tempfile::NamedTempFile,
+}
+
+impl Signing {
+    fn by(issuer: &str, more: &[&str]) -> Self {
+        let secret = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(secret.path(), format!("{SECRET}\n")).unwrap();
+        let file = secret.path().to_str().unwrap();
+        let args = [
+            "--oidc-issuer",
+            issuer,
+            "--oidc-client-id",
+            CLIENT,
+            "--oidc-client-secret-file",
+            file,
+            "--oidc-grant",
+            "ops=admin@acme",
+            "--oidc-grant",
+            "ship-{tenant}=viewer@{tenant}/production",
+            "--oidc-name",
+            "the tests",
+        ];
+        let server = Server::with(&[&args[..], more].concat());
+        for tenant in ["acme", "other"] {
+            run(&server, &["tenant", "create", tenant]);
+        }
+        Self { server, _secret: secret }
+    }
+
+    /// Goes somewhere as a browser does, with this cookie.
+    async fn go(&self, path: &str, cookie: &str) -> Went {
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let url = if path.starts_with('/') { format!("{}{path}", self.server.url) } else { path.to_owned() };
+        let request = client.build().unwrap().get(url).header("accept", "text/html,*/*;q=0.8");
+        let response = request.header("cookie", cookie).send().await.unwrap();
+        let header =
+            |name| response.headers().get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
+        let cookies = header(header::SET_COOKIE).collect();
+        let place = header(header::LOCATION).next().unwrap_or_default();
+        Went { status: response.status(), place, cookies }
+    }
+
+    /// Begins, and tells the provider what it would have been told.
+    async fn begin(&self, issuer: &Issuer, path: &str) -> Attempt {
+        let begun = self.go(path, "").await;
+        assert_eq!(begun.status, StatusCode::SEE_OTHER, "{begun:?}");
+        let url = Url::parse(&begun.place).unwrap();
+        let query: std::collections::HashMap<_, _> = url.query_pairs().into_owned().collect();
+        issuer.says(|says| {
+            says.challenge.clone_from(&query["code_challenge"]);
+            says.redirect_uri.clone_from(&query["redirect_uri"]);
+            says.claims["nonce"] = json!(query["nonce"]);
+        });
+        assert_eq!((&*query["response_type"], &*query["code_challenge_method"]), ("code", "S256"));
+        Attempt { cookie: begun.cookie("shipboard_sign_in"), state: query["state"].clone(), url }
+    }
+
+    /// Begins and comes back.
+    async fn sign_in(&self, issuer: &Issuer) -> Went {
+        let attempt = self.begin(issuer, BEGIN).await;
+        self.go(&attempt.back(), &attempt.cookie).await
+    }
+
+    async fn session(&self, cookie: &str) -> Value {
+        let request = self.server.raw(Method::GET, "/api/v1/session").header("cookie", cookie);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+
+    async fn status(&self, path: &str, cookie: &str) -> StatusCode {
+        self.server.raw(Method::GET, path).header("cookie", cookie).send().await.unwrap().status()
+    }
+}
+
+struct Attempt {
+    cookie: String,
+    state: String,
+    url: Url,
+}
+
+impl Attempt {
+    fn back(&self) -> String {
+        format!("{BEGIN}/callback?code=the-code&state={}", self.state)
+    }
+}
+
+#[derive(Debug)]
+struct Went {
+    status: StatusCode,
+    place: String,
+    cookies: Vec<String>,
+}
+
+impl Went {
+    /// A cookie that was set, as it is sent back.
+    fn cookie(&self, name: &str) -> String {
+        let set = self.cookies.iter().find(|cookie| cookie.starts_with(&format!("{name}=")));
+        set.unwrap_or_else(|| panic!("{name} in {self:?}")).split(';').next().unwrap().to_owned()
+    }
+
+    /// Nobody was signed in, and the sign-in page says why.
+    fn assert_refused(&self, problem: &str, context: &str) {
+        assert_eq!(self.status, StatusCode::SEE_OTHER, "{context}: {self:?}");
+        assert!(self.place.starts_with(&format!("/sign-in?problem={problem}&")), "{context}: {self:?}");
+        assert!(!self.cookies.iter().any(|cookie| cookie.contains("_session=")), "{context}: {self:?}");
+    }
+}
+
+fn mia() -> Value {
+    json!({"groups": ["ship-acme", "people"], "name": "Mia Example", "email": "mia@example.com"})
+}
+
+#[tokio::test]
+async fn somebody_in_a_group_is_signed_in_and_goes_on_to_the_page_they_came_from() {
+    let issuer = Issuer::start().await;
+    issuer.says(|says| says.claims = mia());
+    let signing = Signing::by(&issuer.url, &[]);
+    let none = signing.session("").await;
+    assert_eq!((&none["mode"], &none["provider"]), (&json!("required"), &json!("the tests")));
+    let page = "/t/acme/production?status=failed,lost";
+    let begin = format!("{BEGIN}?next={}", page.replace('?', "%3F"));
+    let attempt = signing.begin(&issuer, &begin).await;
+    assert!(attempt.url.query().unwrap().contains("scope=openid+profile+email"), "{}", attempt.url);
+    let back = signing.go(&attempt.back(), &attempt.cookie).await;
+    assert_eq!((back.status, &*back.place), (StatusCode::SEE_OTHER, page), "{back:?}");
+    assert!(back.cookies.iter().any(|cookie| cookie.starts_with("shipboard_sign_in=;")), "{back:?}");
+    for cookie in &back.cookies {
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    }
+
+    let cookie = back.cookie("shipboard_session");
+    let session = signing.session(&cookie).await;
+    assert_eq!((&session["name"], &session["by"]), (&json!("Mia Example"), &json!("provider")));
+    assert_eq!(session["grants"], json!([{"tenant": "acme", "role": "viewer", "envs": ["production"]}]));
+    assert_eq!(signing.status(&board("/counts"), &cookie).await, StatusCode::OK);
+    let staging = "/api/v1/tenants/acme/envs/staging/counts";
+    assert_eq!(signing.status(staging, &cookie).await, StatusCode::NOT_FOUND);
+    assert_eq!(signing.status("/api/v1/tenants/other/envs", &cookie).await, StatusCode::NOT_FOUND);
+
+    let admin = token(&signing.server, "acme", "admin", &[]);
+    let audit = eventually("tokens go on to hold beside", async || {
+        let request = signing.server.raw(Method::GET, "/api/v1/tenants/acme/audit").bearer_auth(&admin);
+        let response = request.send().await.unwrap();
+        (response.status() == StatusCode::OK).then_some(response)
+    });
+    let audit: Value = audit.await.json().await.unwrap();
+    let begun = audit["items"].as_array().unwrap().iter().find(|record| record["action"] == "session.begin");
+    let subject = format!("oidc:{}#7", issuer.url);
+    assert_eq!(begun.unwrap()["actor"], format!("{subject} (Mia Example)"));
+    assert_eq!(begun.unwrap()["detail"]["subject"], subject);
+    let told = format!("{audit}{}", signing.server.said().join("\n"));
+    let secret = cookie.split('=').nth(1).unwrap();
+    for canary in [SECRET, "the-code", "the-access-token", secret, &attempt.state] {
+        assert!(!told.contains(canary), "{canary} in {told}");
+    }
+}
+
+#[tokio::test]
+async fn somebody_in_no_group_that_counts_gets_no_session_and_is_told_as_whom() {
+    let issuer = Issuer::start().await;
+    issuer.says(|says| says.claims = json!({"groups": ["people", "Ops"], "email": "mia@example.com"}));
+    let signing = Signing::by(&issuer.url, &[]);
+    let attempt = signing.begin(&issuer, &format!("{BEGIN}?next=/t/acme/production")).await;
+    let back = signing.go(&attempt.back(), &attempt.cookie).await;
+    back.assert_refused("refused", "no group");
+    assert!(back.place.ends_with("&next=%2Ft%2Facme%2Fproduction"), "{back:?}");
+    let session = signing.session(&back.cookie("shipboard_sign_in")).await;
+    assert_eq!((&session["signed_in"], &session["refused"]), (&json!(false), &json!("mia@example.com")));
+    // They may try as somebody else.
+    let again = signing.begin(&issuer, &format!("{BEGIN}?again=1")).await;
+    assert!(again.url.query().unwrap().contains("prompt=login"), "{}", again.url);
+    for claims in [json!({}), json!({"groups": []}), json!({"groups": {"ops": true}})] {
+        issuer.says(|says| says.claims = claims.clone());
+        signing.sign_in(&issuer).await.assert_refused("refused", &claims.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_way_back_that_this_browser_did_not_begin_is_refused() {
+    let issuer = Issuer::start().await;
+    issuer.says(|says| says.claims = mia());
+    let signing = Signing::by(&issuer.url, &[]);
+    let mine = signing.begin(&issuer, BEGIN).await;
+    let theirs = signing.begin(&issuer, BEGIN).await;
+    let callback = |query: &str| format!("{BEGIN}/callback?{query}");
+    for (path, cookie) in [
+        (theirs.back(), ""),
+        (theirs.back(), &*mine.cookie),
+        (theirs.back(), "shipboard_sign_in=nonsense"),
+        (theirs.back(), "shipboard_sign_in=refused.mia"),
+        (callback("code=the-code"), &*theirs.cookie),
+        (callback("code=the-code&state="), &*theirs.cookie),
+        (callback(&format!("code=the-code&state={}0", theirs.state)), &*theirs.cookie),
+        (callback("error=access_denied"), &*theirs.cookie),
+        (callback(""), &*theirs.cookie),
+    ] {
+        signing.go(&path, cookie).await.assert_refused("stale", &path);
+    }
+    let plain = signing.server.raw(Method::GET, &theirs.back()).send().await.unwrap();
+    assert_eq!(plain.status(), StatusCode::FORBIDDEN);
+    assert!(plain.text().await.unwrap().contains("was not begun in this browser"));
+    // What was begun is still good, once the provider is asked with what belongs to it.
+    let back = signing.go(&theirs.back(), &theirs.cookie).await;
+    assert!(back.cookies.iter().any(|cookie| cookie.starts_with("shipboard_session=")), "{back:?}");
+    // The provider's codes hold once; of this provider's, that it does not know its verifier.
+    signing.go(&mine.back(), &mine.cookie).await.assert_refused("stale", "another attempt's verifier");
+}
+
+#[tokio::test]
+async fn what_the_provider_refuses_is_told_in_words() {
+    let issuer = Issuer::start().await;
+    let signing = Signing::by(&issuer.url, &[]);
+    for (said, problem) in [
+        ("error=access_denied", "denied"),
+        ("error=access_denied&error_description=%3Cscript%3E", "denied"),
+        ("error=server_error", "unavailable"),
+        ("error=temporarily_unavailable", "unavailable"),
+        ("error=invalid_request", "broken"),
+        ("error=%0d%0aforged%20line", "broken"),
+        ("code=the-code&iss=https%3A%2F%2Fother.example", "broken"),
+        ("nothing=at-all", "broken"),
+    ] {
+        let attempt = signing.begin(&issuer, BEGIN).await;
+        let path = format!("{BEGIN}/callback?{said}&state={}", attempt.state);
+        signing.go(&path, &attempt.cookie).await.assert_refused(problem, said);
+    }
+    let log = signing.server.said().join("\n");
+    assert!(!log.contains("forged") && !log.contains("script"), "{log}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_for_us_now_signs_nobody_in() {
+    let issuer = Issuer::start().await;
+    let signing = Signing::by(&issuer.url, &[]);
+    let nothing = json!({});
+    for (claims, header) in [
+        (json!({"iss": "https://other.example"}), &nothing),
+        (json!({"iss": format!("{}/", issuer.url)}), &nothing),
+        (json!({"aud": "somebody-else"}), &nothing),
+        (json!({"aud": [CLIENT, "somebody-else"]}), &nothing),
+        (json!({"aud": []}), &nothing),
+        (json!({"aud": null}), &nothing),
+        (json!({"azp": "somebody-else"}), &nothing),
+        (json!({"exp": 1_700_000_000}), &nothing),
+        (json!({"exp": null}), &nothing),
+        (json!({"sub": ""}), &nothing),
+        (json!({"sub": null}), &nothing),
+        (json!({"sub": "x".repeat(256)}), &nothing),
+        (json!({}), &json!({"alg": "none"})),
+        (json!({}), &json!({"alg": "none", "kid": null})),
+        (json!({}), &json!({"alg": "HS256"})),
+        (json!({}), &json!({"alg": "RS256"})),
+        (json!({}), &json!({"typ": "at+jwt"})),
+        (json!({}), &json!({"crit": ["exp"]})),
+    ] {
+        issuer.says(|says| {
+            says.claims = mia();
+            says.header = header.clone();
+        });
+        let attempt = signing.begin(&issuer, BEGIN).await;
+        issuer.says(|says| {
+            for (claim, value) in claims.as_object().unwrap() {
+                says.claims[claim] = value.clone();
+            }
+        });
+        let back = signing.go(&attempt.back(), &attempt.cookie).await;
+        back.assert_refused("broken", &format!("{claims} {header}"));
+    }
+    for nonce in [json!("another"), json!(null), json!("")] {
+        issuer.says(|says| (says.claims, says.header) = (mia(), json!({})));
+        let attempt = signing.begin(&issuer, BEGIN).await;
+        issuer.says(|says| says.claims["nonce"] = nonce.clone());
+        let back = signing.go(&attempt.back(), &attempt.cookie).await;
+        back.assert_refused("broken", &format!("the nonce {nonce}"));
+    }
+    // Signed by a key that is not the one whose name it bears.
+    issuer.says(|says| (says.claims, says.header, says.key) = (mia(), json!({"kid": "key-1"}), 2));
+    signing.sign_in(&issuer).await.assert_refused("broken", "another's key");
+    issuer.says(|says| (says.claims, says.header, says.key) = (mia(), json!({}), 1));
+    assert_eq!(signing.sign_in(&issuer).await.place, "/");
+}
+
+#[tokio::test]
+async fn new_keys_are_read_when_they_are_needed_and_not_again_and_again() {
+    let issuer = Issuer::start().await;
+    issuer.says(|says| says.claims = mia());
+    let signing = Signing::by(&issuer.url, &[]);
+    assert_eq!(signing.sign_in(&issuer).await.place, "/");
+    assert_eq!(issuer.says(|says| says.looks), 1, "once for all");
+    issuer.says(|says| (says.key, says.named) = (2, vec![2, 1]));
+    eventually("the new key is read, some seconds after the last look", async || {
+        (signing.sign_in(&issuer).await.place == "/").then_some(())
+    })
+    .await;
+    assert_eq!(issuer.says(|says| says.looks), 2);
+    // Keys that nobody names cost no more than a look in some seconds.
+    issuer.says(|says| says.key = 3);
+    for _ in 0..20 {
+        signing.sign_in(&issuer).await.assert_refused("broken", "a key that nobody names");
+    }
+    let looks = issuer.says(|says| says.looks);
+    assert!(looks <= 4, "{looks}");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_keeps_nobody_from_the_rest_and_is_found_when_it_comes() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let signing = Signing::by(&format!("http://{address}"), &[]);
+    let plain = signing.server.raw(Method::GET, BEGIN).send().await.unwrap();
+    assert_eq!(plain.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(plain.headers()["content-type"], "application/problem+json");
+    assert!(plain.headers().contains_key("retry-after"));
+    let text = plain.text().await.unwrap();
+    assert!(text.contains("does not answer") && !text.contains(&address.to_string()), "{text}");
+    let page = signing.go(&format!("{BEGIN}?next=/t/acme/production"), "").await;
+    page.assert_refused("unavailable", "away");
+    assert_eq!(signing.go(&format!("{BEGIN}/end"), "").await.place, "/sign-in");
+    assert_eq!(signing.server.get_status("/healthz").await, StatusCode::OK);
+    assert_eq!(signing.server.get_status("/readyz").await, StatusCode::OK);
+    let issuer = Issuer::at(address).await;
+    issuer.says(|says| says.claims = mia());
+    eventually("the provider is found", async || {
+        let begun = signing.go(BEGIN, "").await;
+        begun.place.starts_with(&issuer.url).then_some(())
+    })
+    .await;
+    assert_eq!(signing.sign_in(&issuer).await.place, "/");
+    let end = signing.go(&format!("{BEGIN}/end"), "").await.place;
+    assert!(
+        end.starts_with(&format!("{}/end?client_id={CLIENT}&post_logout_redirect_uri=", issuer.url)),
+        "{end}"
+    );
+}
+
+#[tokio::test]
+async fn a_provider_that_says_what_cannot_be_is_not_believed() {
+    type Change = fn(&Issuer);
+    let endless: Change = |issuer| {
+        issuer.says(|says| {
+            says.instead = Some(|| {
+                let chunk = || Ok::<_, std::io::Error>(vec![b' '; 65_536]);
+                let body = futures_util::stream::repeat_with(chunk);
+                let json = [(header::CONTENT_TYPE, "application/json")];
+                (json, axum::body::Body::from_stream(body)).into_response()
+            });
+        });
+    };
+    let cases: [(&str, Change); 8] = [
+        ("another issuer", |issuer| {
+            issuer.says(|says| says.metadata = json!({"issuer": "https://other.example"}));
+        }),
+        ("an endless body", endless),
+        ("a page", |issuer| issuer.says(|says| says.instead = Some(|| "<html>".into_response()))),
+        ("elsewhere", |issuer| {
+            issuer.says(|says| {
+                says.instead =
+                    Some(|| axum::response::Redirect::temporary("http://127.0.0.1:9/").into_response());
+            });
+        }),
+        ("tokens in the open", |issuer| {
+            issuer.says(|says| says.metadata = json!({"token_endpoint": "http://id.example.com/token"}));
+        }),
+        ("a script to go to", |issuer| {
+            issuer.says(|says| says.metadata = json!({"authorization_endpoint": "javascript:alert(1)"}));
+        }),
+        ("no token endpoint", |issuer| issuer.says(|says| says.metadata = json!({"token_endpoint": null}))),
+        ("keys at no address", |issuer| issuer.says(|says| says.metadata = json!({"jwks_uri": 7}))),
+    ];
+    for (what, change) in cases {
+        let issuer = Issuer::start().await;
+        change(&issuer);
+        let signing = Signing::by(&issuer.url, &[]);
+        let plain = signing.server.raw(Method::GET, BEGIN).send().await.unwrap();
+        assert_eq!(plain.status(), StatusCode::BAD_GATEWAY, "{what}");
+        signing.go(BEGIN, "").await.assert_refused("broken", what);
+        assert_eq!(signing.server.get_status("/healthz").await, StatusCode::OK, "{what}");
+    }
+    // It was well once, and is not when the code is exchanged.
+    let issuer = Issuer::start().await;
+    let signing = Signing::by(&issuer.url, &[]);
+    let attempt = signing.begin(&issuer, BEGIN).await;
+    endless(&issuer);
+    signing.go(&attempt.back(), &attempt.cookie).await.assert_refused("broken", "endless tokens");
+}
+
+#[tokio::test]
+async fn groups_that_the_token_leaves_out_are_asked_for_and_only_of_the_same_person() {
+    let issuer = Issuer::start().await;
+    issuer.says(|says| {
+        says.claims = json!({});
+        says.userinfo = json!({"groups": ["ops"], "preferred_username": "mia"});
+    });
+    let signing = Signing::by(&issuer.url, &[]);
+    let session = signing.session(&signing.sign_in(&issuer).await.cookie("shipboard_session")).await;
+    assert_eq!((&session["name"], &session["role"]), (&json!("mia"), &json!("admin")));
+    issuer.says(|says| says.userinfo["sub"] = json!("8"));
+    signing.sign_in(&issuer).await.assert_refused("broken", "another's groups");
+}
+
+#[tokio::test]
+async fn all_sessions_of_a_person_are_ended_together_and_their_streams_with_them() {
+    let issuer = Issuer::start().await;
+    issuer.says(|says| says.claims = mia());
+    let signing = Signing::by(&issuer.url, &["--heartbeat", "300ms"]);
+    let first = signing.sign_in(&issuer).await.cookie("shipboard_session");
+    let second = signing.sign_in(&issuer).await.cookie("shipboard_session");
+    issuer.says(|says| says.claims["sub"] = json!("8"));
+    let other = signing.sign_in(&issuer).await.cookie("shipboard_session");
+    let request = signing.server.raw(Method::GET, &board("/stream")).header("cookie", &first);
+    let mut stream = crate::harness::Stream::open(request).await;
+    stream.next_of("snapshot").await;
+    let everywhere = signing.server.raw(Method::DELETE, "/api/v1/sessions").header("cookie", &second);
+    let answer = everywhere.header("origin", &signing.server.url).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    assert_eq!(stream.next_of("stream.end").await.payload()["reason"], "revoked");
+    assert_eq!(signing.status(&board("/counts"), &first).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(signing.status(&board("/counts"), &other).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_session_ends_at_its_greatest_age_and_its_stream_with_it() {
+    let issuer = Issuer::start().await;
+    issuer.says(|says| says.claims = mia());
+    let signing = Signing::by(&issuer.url, &["--heartbeat", "200ms", "--session-max-age", "2s"]);
+    let cookie = signing.sign_in(&issuer).await.cookie("shipboard_session");
+    let request = signing.server.raw(Method::GET, &board("/stream")).header("cookie", &cookie);
+    let mut stream = crate::harness::Stream::open(request).await;
+    stream.next_of("snapshot").await;
+    assert_eq!(stream.next_of("stream.end").await.payload()["reason"], "expired");
+}
+
+#[tokio::test]
+async fn with_a_provider_the_doors_are_closed_and_nonsense_does_not_start() {
+    let issuer = Issuer::start().await;
+    let signing = Signing::by(&issuer.url, &[]);
+    assert_eq!(signing.server.get_status("/api/v1/tenants").await, StatusCode::UNAUTHORIZED);
+    let known = ["--oidc-issuer", &issuer.url, "--oidc-client-id", CLIENT];
+    let grant = ["--oidc-grant", "ops=admin@acme"];
+    for (more, said) in [
+        (&["--oidc-grant", "ops=owner@acme"][..], "no such role"),
+        (&[], "--oidc-grant: at least one"),
+        (&[&grant[..], &["--auth", "open"]].concat(), "--auth open"),
+        (&[&grant[..], &["--listen", "0.0.0.0:0"]].concat(), "--public-url: is needed"),
+        (&[&grant[..], &["--public-url", "http://ship.example.com"]].concat(), "--public-url: "),
+        (
+            &[&grant[..], &["--oidc-client-secret-file", "/does/not/exist"]].concat(),
+            "--oidc-client-secret-file: ",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = binary().current_dir(&folder).arg("serve").args(known).args(more).output().unwrap();
+        let heard = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && heard.contains(said), "{more:?}: {heard}");
+    }
+    let help =
+        binary().args(["serve", "--help"]).env("SHIPBOARD_OIDC_CLIENT_SECRET", SECRET).output().unwrap();
+    assert!(!String::from_utf8_lossy(&help.stdout).contains(SECRET));
+}
