@@ -136,7 +136,10 @@ pub async fn callback(
         Ok(person) => person,
         Err(trouble) => return Ok(without(&app, &headers, trouble, attempt.next(), "")),
     };
-    let grants = oidc::grants(&provider.settings.rules, &person.groups);
+    let mut grants = oidc::grants(&provider.settings.rules, &person.groups);
+    // A group's name is made elsewhere: it gives nothing in a tenant that somebody may make some day.
+    let tenants = app.store.tenants().await?;
+    grants.retain(|grant| tenants.iter().any(|(tenant, _)| *tenant == grant.tenant));
     let actor = Actor::person(&person.subject, &person.name, None);
     if grants.is_empty() || grants.len() > MAX_GRANTS {
         tracing::info!(

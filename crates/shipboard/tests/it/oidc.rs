@@ -124,7 +124,7 @@ impl Went {
 }
 
 fn mia() -> Value {
-    json!({"groups": ["ship-acme", "people"], "name": "Mia Example", "email": "mia@example.com"})
+    json!({"groups": ["ship-acme", "ship-missing", "people"], "name": "Mia Example", "email": "mia@example.com"})
 }
 
 #[tokio::test]
@@ -186,7 +186,8 @@ async fn somebody_in_no_group_that_counts_gets_no_session_and_is_told_as_whom() 
     // They may try as somebody else.
     let again = signing.begin(&issuer, &format!("{BEGIN}?again=1")).await;
     assert!(again.url.query().unwrap().contains("prompt=login"), "{}", again.url);
-    for claims in [json!({}), json!({"groups": []}), json!({"groups": {"ops": true}})] {
+    let missing = json!({"groups": ["ship-missing"]});
+    for claims in [json!({}), json!({"groups": []}), json!({"groups": {"ops": true}}), missing] {
         issuer.says(|says| says.claims = claims.clone());
         signing.sign_in(&issuer).await.assert_refused("refused", &claims.to_string());
     }
