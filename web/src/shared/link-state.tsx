@@ -6,6 +6,7 @@ import { useClient } from "@shipboard/client/react";
 import { clsx } from "clsx";
 import { useClockText } from "~/shared/clock";
 import { formatAbsolute, formatClock, formatRough } from "~/shared/format";
+import { signInHref } from "~/shared/session";
 
 const STOP_WORDS = {
   unauthorized: "Signed out",
@@ -48,7 +49,10 @@ export function obstacleOf(link: Link): string | null {
 export function LinkState({ link }: { link: Link }) {
   const client = useClient();
   const { word, look } = linkWords(link);
-  const { lastEventAt } = link;
+  const { lastEventAt, state } = link;
+  // To ask again would be of no use: what one was signed in with is over.
+  const signInAgain =
+    state.status === "stopped" && (state.reason === "expired" || state.reason === "revoked");
   const age = useClockText((now) =>
     lastEventAt === null ? "" : formatRough(now - (lastEventAt + client.clock.offset())),
   );
@@ -81,7 +85,15 @@ export function LinkState({ link }: { link: Link }) {
           {age && `· ${age}`}
         </span>
       </span>
-      {look === "down" && (
+      {signInAgain && (
+        <a
+          href={signInHref(location.pathname + location.search, "over")}
+          className="rounded-md px-1.5 py-0.5 text-cell font-medium whitespace-nowrap text-accent hover:bg-accent-tint"
+        >
+          Sign in
+        </a>
+      )}
+      {look === "down" && !signInAgain && (
         <button
           type="button"
           onClick={() => client.retry()}

@@ -9,6 +9,7 @@ import {
   KeyRound,
   LogOut,
   Monitor,
+  MonitorX,
   Moon,
   Rows3,
   Rows4,
@@ -20,7 +21,7 @@ import { IconButton } from "~/shared/button";
 import { Menu, MenuChoices, MenuItem, MenuLine } from "~/shared/menu";
 import { accessPath } from "~/shared/paths";
 import { setPreferences, usePreferences } from "~/shared/preferences";
-import { useSession } from "~/shared/session";
+import { afterSignOut, useSession } from "~/shared/session";
 import { openShortcuts } from "~/shared/shortcuts";
 
 /** The menu at the right end of the header. */
@@ -29,9 +30,9 @@ export function SettingsMenu({ tenant }: { tenant: string }) {
   const session = useSession();
   const client = useClient();
   const router = useRouter();
-  const signOut = () => {
-    client.api.signOut().then(
-      () => location.assign("/sign-in"),
+  const leave = (signOut: () => Promise<void>) => {
+    signOut().then(
+      () => location.assign(afterSignOut(session)),
       () => announce("Signing out did not work. Try again.", "alert"),
     );
   };
@@ -87,10 +88,20 @@ export function SettingsMenu({ tenant }: { tenant: string }) {
         </MenuItem>
       )}
       {session?.mode === "required" && session.signed_in && (
-        <MenuItem onSelect={signOut}>
-          <LogOut size={15} aria-hidden="true" />
-          Sign out
-        </MenuItem>
+        <>
+          <MenuLine />
+          {session.name && (
+            <p className="max-w-64 truncate px-2 py-1 text-xs text-faint">Signed in as {session.name}</p>
+          )}
+          <MenuItem onSelect={() => leave(() => client.api.signOut())}>
+            <LogOut size={15} aria-hidden="true" />
+            Sign out
+          </MenuItem>
+          <MenuItem onSelect={() => leave(() => client.api.signOutEverywhere())}>
+            <MonitorX size={15} aria-hidden="true" />
+            Sign out everywhere
+          </MenuItem>
+        </>
       )}
     </Menu>
   );

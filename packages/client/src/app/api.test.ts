@@ -64,9 +64,11 @@ describe("a call", () => {
     );
     expect((await api.signIn("secret")).role).toBe("viewer");
     await api.signOut();
+    await api.signOutEverywhere();
     expect(world.requests.map(({ url, init }) => [init.method, url, init.body])).toEqual([
       ["POST", "https://ship.test/api/v1/session", '{"token":"secret"}'],
       ["DELETE", "https://ship.test/api/v1/session", undefined],
+      ["DELETE", "https://ship.test/api/v1/sessions", undefined],
     ]);
   });
 });

@@ -69,6 +69,8 @@ export interface Api {
   signIn(token: string, signal?: AbortSignal): Promise<Session>;
   /** Ends the session. */
   signOut(signal?: AbortSignal): Promise<void>;
+  /** Ends every session of whoever is signed in, in other browsers too. */
+  signOutEverywhere(signal?: AbortSignal): Promise<void>;
 }
 
 /** The API at this base address (empty: the page's own). */
@@ -132,6 +134,9 @@ export function createApi(baseUrl: string, environment: Environment): Api {
       }),
     signOut: async (signal) => {
       await call("/api/v1/session", { method: "DELETE", ...(signal && { signal }) });
+    },
+    signOutEverywhere: async (signal) => {
+      await call("/api/v1/sessions", { method: "DELETE", ...(signal && { signal }) });
     },
   };
 }
