@@ -48,17 +48,20 @@ export interface Server {
   unhang(): void;
 }
 
-/** Starts the real server on a database; on a free port unless one is given. */
+/** Starts the real server on a database; on a free port unless one is given. With more flags and variables. */
 export async function startServer(
   database: string,
   port = 0,
   auth: "open" | "required" = "open",
+  flags: readonly string[] = [],
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
   const child = spawn(
     binary(),
-    ["serve", "--listen", `127.0.0.1:${port}`, "--database", `sqlite:${database}`, "--auth", auth],
+    ["serve", "--listen", `127.0.0.1:${port}`, "--database", `sqlite:${database}`, "--auth", auth, ...flags],
     {
       stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, ...variables },
     },
   );
   const url = await listening(child);
