@@ -22,6 +22,8 @@ const ACCOUNTS = {
   tom: { name: "Tom Example", email: "tom@example.com", groups: ["people"] },
 };
 const HEARTBEAT_MS = 1_000;
+/** How long after a heartbeat a page on a busy machine may take to show it. */
+const SLACK_MS = 2_000;
 const BOARD = "/t/acme/production?status=running,queued";
 
 const folder = temporary();
@@ -52,7 +54,7 @@ async function start(name: string, ...flags: string[]): Promise<[Server, Running
 }
 
 beforeAll(async () => {
-  const [long, short] = [await start("long"), await start("brief", "--session-max-age", "6s")];
+  const [long, short] = [await start("long"), await start("brief", "--session-max-age", "8s")];
   [server, brief] = [long[0], short[0]];
   providers = [long[1], short[1]];
   const database = `sqlite:${folder.path("long.db")}`;
@@ -174,7 +176,7 @@ test("a session that is over in the middle ends its stream, and the page says so
   await linkIs(page, "stopped");
   const late = Date.now() - Date.parse(String(expires_at));
   expect(late).toBeGreaterThanOrEqual(0);
-  expect(late).toBeLessThan(2 * HEARTBEAT_MS);
+  expect(late).toBeLessThan(HEARTBEAT_MS + SLACK_MS);
   await textIs(page, "[data-link-state=stopped]", "Session expired");
   expect(await violations(page)).toEqual([]);
   await page.getByRole("link", { name: "Sign in", exact: true }).click();
@@ -205,7 +207,7 @@ test("who signs out everywhere loses the stream in the other browser within a he
   await choose(here.page, "Sign out everywhere");
   const began = performance.now();
   await linkIs(there.page, "stopped");
-  expect(performance.now() - began).toBeLessThan(2 * HEARTBEAT_MS);
+  expect(performance.now() - began).toBeLessThan(HEARTBEAT_MS + SLACK_MS);
   await textIs(there.page, "[data-link-state=stopped]", "Access revoked");
   await linkIs(bystander.page, "live");
   expect(await session(bystander.page)).toMatchObject({ signed_in: true });

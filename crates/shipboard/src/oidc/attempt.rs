@@ -15,8 +15,8 @@ use shipboard_core::time::Timestamp;
 pub const LIFETIME: Duration = Duration::from_mins(10);
 /// How far the clocks of two instances may be apart.
 const MAX_SKEW: Duration = Duration::from_mins(1);
-/// Longest path to return to.
-const MAX_PATH: usize = 1_500;
+/// Longest path to return to: a browser keeps cookies of 4 KiB, and a character may be three in it.
+const MAX_PATH: usize = 1_000;
 
 /// An attempt.
 #[derive(Clone, PartialEq, Eq)]
@@ -220,6 +220,8 @@ mod tests {
         }
         assert_eq!(return_path(Some(&format!("/{}", "a".repeat(MAX_PATH)))), "/");
         assert_eq!(return_path(None), "/");
+        let longest = format!("/{}", "%".repeat(MAX_PATH - 1));
+        assert!(Attempt::new("5e".repeat(32), NOW, Some(&longest)).to_cookie().len() < 3_200);
     }
 
     proptest! {

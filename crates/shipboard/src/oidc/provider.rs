@@ -32,6 +32,8 @@ use crate::clock;
 const FRESH: Duration = Duration::from_hours(1);
 /// The shortest time between two looks at the provider: also of those that failed, and for keys that are not known.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+/// Most codes that are exchanged at once: whoever comes back with nonsense costs the provider a call.
+const EXCHANGES: usize = 32;
 /// Longest `sub`, as the protocol has it.
 const MAX_SUB: usize = 255;
 /// What ID tokens may be signed by: keys that the provider alone has.
@@ -100,6 +102,7 @@ pub struct Provider {
     known: RwLock<Option<Arc<Known>>>,
     /// When it was last looked at, and why that failed. Whoever looks holds it.
     looked: tokio::sync::Mutex<Option<(Instant, Option<Failure>)>>,
+    exchanges: tokio::sync::Semaphore,
 }
 
 /// What the provider said of itself.
@@ -116,7 +119,14 @@ impl Provider {
     /// A provider that was not looked at yet; `base` is the address that people reach this server by.
     pub fn new(settings: Settings, base: String) -> Result<Self, reqwest::Error> {
         let fetch = Fetch::new(settings.issuer.url())?;
-        Ok(Self { settings, base, fetch, known: RwLock::default(), looked: tokio::sync::Mutex::default() })
+        Ok(Self {
+            settings,
+            base,
+            fetch,
+            known: RwLock::default(),
+            looked: tokio::sync::Mutex::default(),
+            exchanges: tokio::sync::Semaphore::new(EXCHANGES),
+        })
     }
 
     fn kept(&self) -> Option<Arc<Known>> {
@@ -239,6 +249,10 @@ impl Provider {
 
     /// Who came back with this code.
     pub async fn person(&self, attempt: &Attempt, code: String) -> Result<Person, Failure> {
+        let _exchange = self
+            .exchanges
+            .try_acquire()
+            .map_err(|_| Failure::Away(format!("{EXCHANGES} people are being signed in at this moment")))?;
         let known = self.known().await?;
         let relying = self.relying(&known)?;
         let exchange = relying

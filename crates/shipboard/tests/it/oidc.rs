@@ -183,6 +183,11 @@ async fn somebody_in_no_group_that_counts_gets_no_session_and_is_told_as_whom() 
     assert!(back.place.ends_with("&next=%2Ft%2Facme%2Fproduction"), "{back:?}");
     let session = signing.session(&back.cookie("shipboard_sign_in")).await;
     assert_eq!((&session["signed_in"], &session["refused"]), (&json!(false), &json!("mia@example.com")));
+    let store = shipboard::store::Store::open(&signing.server.database()).await.unwrap();
+    let records = store.records(None, None, 10).await.unwrap();
+    let record = records.iter().find(|record| record.action == "session.refuse").expect("it is on record");
+    assert_eq!(record.subject, format!("oidc:{}#7", issuer.url));
+    assert_eq!(record.detail["account"], "mia@example.com");
     // They may try as somebody else.
     let again = signing.begin(&issuer, &format!("{BEGIN}?again=1")).await;
     assert!(again.url.query().unwrap().contains("prompt=login"), "{}", again.url);
@@ -472,6 +477,12 @@ async fn with_a_provider_the_doors_are_closed_and_nonsense_does_not_start() {
         let heard = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && heard.contains(said), "{more:?}: {heard}");
     }
+    let behind = Signing::by(&issuer.url, &["--public-url", "https://ship.example.com/"]);
+    let begun = behind.go(BEGIN, "").await;
+    let way_back = "redirect_uri=https%3A%2F%2Fship.example.com%2Fapi%2Fv1%2Fsession%2Foidc%2Fcallback";
+    assert!(begun.place.contains(way_back), "{begun:?}");
+    let cookie = &begun.cookies[0];
+    assert!(cookie.starts_with("__Host-shipboard_sign_in=") && cookie.ends_with("; Secure"), "{cookie}");
     let help =
         binary().args(["serve", "--help"]).env("SHIPBOARD_OIDC_CLIENT_SECRET", SECRET).output().unwrap();
     assert!(!String::from_utf8_lossy(&help.stdout).contains(SECRET));

@@ -17,6 +17,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         &["tokio", "axum", "sqlx", "crate::http", "crate::store", "crate::board", "crate::writer"],
     ),
     (
+        "shipboard/src/oidc",
+        &["axum", "hyper", "sqlx", "crate::http", "crate::board", "crate::writer", "crate::app"],
+    ),
+    (
         "shipboard/src/report",
         &["axum", "sqlx", "crate::http", "crate::store", "crate::board", "crate::writer"],
     ),
