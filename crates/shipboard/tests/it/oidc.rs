@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::doors::{run, token};
 use crate::harness::{Server, binary, board, eventually};
 use crate::issuer::{CLIENT, Issuer, SECRET};
+use crate::servers::Service;
 
 const BEGIN: &str = "/api/v1/session/oidc";
 
@@ -21,6 +22,17 @@ struct Signing {
 
 impl Signing {
     fn by(issuer: &str, more: &[&str]) -> Self {
+        Self::on(issuer, more, Server::with).with_tenants()
+    }
+
+    fn with_tenants(self) -> Self {
+        for tenant in ["acme", "other"] {
+            run(&self.server, &["tenant", "create", tenant]);
+        }
+        self
+    }
+
+    fn on(issuer: &str, more: &[&str], start: impl FnOnce(&[&str]) -> Server) -> Self {
         let secret = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(secret.path(), format!("{SECRET}\n")).unwrap();
         let file = secret.path().to_str().unwrap();
@@ -38,10 +50,7 @@ impl Signing {
             "--oidc-name",
             "the tests",
         ];
-        let server = Server::with(&[&args[..], more].concat());
-        for tenant in ["acme", "other"] {
-            run(&server, &["tenant", "create", tenant]);
-        }
+        let server = start(&[&args[..], more].concat());
         Self { server, _secret: secret }
     }
 
@@ -227,6 +236,26 @@ async fn a_way_back_that_this_browser_did_not_begin_is_refused() {
     assert!(back.cookies.iter().any(|cookie| cookie.starts_with("shipboard_session=")), "{back:?}");
     // The provider's codes hold once; of this provider's, that it does not know its verifier.
     signing.go(&mine.back(), &mine.cookie).await.assert_refused("stale", "another attempt's verifier");
+}
+
+#[tokio::test]
+async fn the_way_back_may_lead_to_another_instance() {
+    let database = Service::postgres();
+    let issuer = Issuer::start().await;
+    issuer.says(|says| says.claims = mia());
+    let instance = || {
+        Signing::on(&issuer.url, &["--public-url", "http://localhost:7700"], |args| {
+            Server::instance(&database.url(), args)
+        })
+    };
+    let (one, other) = (instance().with_tenants(), instance());
+    let attempt = one.begin(&issuer, &format!("{BEGIN}?next=/t/acme/production")).await;
+    let back = other.go(&attempt.back(), &attempt.cookie).await;
+    assert_eq!(back.place, "/t/acme/production", "{back:?}");
+    let cookie = back.cookie("shipboard_session");
+    for signing in [&one, &other] {
+        assert_eq!(signing.status(&board("/counts"), &cookie).await, StatusCode::OK);
+    }
 }
 
 #[tokio::test]
