@@ -309,6 +309,10 @@ impl Provider {
         if let (Some(groups), true) = (&groups, has_name) {
             return Ok(Person::new(issuer, sub, names, groups.clone()));
         }
+        // The crate takes for granted that it can stand in a header.
+        if !access.secret().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Failure::Odd("its access token has characters that no token has".to_owned()));
+        }
         let Ok(request) = relying.user_info(access.clone(), Some(sub.clone())) else {
             return Ok(Person::new(issuer, sub, names, groups.unwrap_or_default()));
         };

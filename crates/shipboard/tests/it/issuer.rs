@@ -42,6 +42,7 @@ pub struct Script {
     pub claims: Value,
     pub header: Value,
     pub userinfo: Value,
+    pub access_token: String,
     /// The challenge that the code was asked for with.
     pub challenge: String,
     pub redirect_uri: String,
@@ -71,6 +72,7 @@ impl Issuer {
             claims: json!({}),
             header: json!({}),
             userinfo: json!({}),
+            access_token: "the-access-token".to_owned(),
             challenge: String::new(),
             redirect_uri: String::new(),
             instead: None,
@@ -188,7 +190,7 @@ async fn token(State(said): State<Said>, headers: HeaderMap, body: String) -> Re
         return refuse("invalid_grant");
     }
     let tokens =
-        json!({"access_token": "the-access-token", "token_type": "Bearer", "id_token": id_token(&said)});
+        json!({"access_token": said.access_token, "token_type": "Bearer", "id_token": id_token(&said)});
     answer(&tokens)
 }
 

@@ -333,6 +333,47 @@ async fn a_token_that_is_not_for_us_now_signs_nobody_in() {
 }
 
 #[tokio::test]
+async fn values_that_nobody_would_send_are_answered_all_the_same() {
+    let issuer = Issuer::start().await;
+    let signing = Signing::by(&issuer.url, &[]);
+    for (claims, header) in [
+        (json!({"exp": 1e300}), json!({})),
+        (json!({"exp": -1e300}), json!({})),
+        (json!({"iat": 9_223_372_036_854_775_807_i64}), json!({})),
+        (json!({"auth_time": 1e308}), json!({})),
+        (json!({"updated_at": "never"}), json!({})),
+        (json!({"email": 7, "name#": "x", "address": []}), json!({})),
+        (json!({"sub": "7\r\nforged line"}), json!({})),
+        (json!({}), json!({"alg": "RSA-OAEP", "enc": "A128GCM"})),
+        (json!({}), json!({"alg": "dir", "enc": "?"})),
+        (json!({}), json!({"alg": "?"})),
+        (json!({}), json!({"kid": 7})),
+        (json!({}), json!({"cty": "JWT"})),
+    ] {
+        issuer.says(|says| {
+            says.claims = mia();
+            says.header = header.clone();
+        });
+        let attempt = signing.begin(&issuer, BEGIN).await;
+        issuer.says(|says| {
+            for (claim, value) in claims.as_object().unwrap() {
+                says.claims[claim] = value.clone();
+            }
+        });
+        let back = signing.go(&attempt.back(), &attempt.cookie).await;
+        assert_eq!(back.status, StatusCode::SEE_OTHER, "{claims} {header}: {back:?}");
+    }
+    issuer.says(|says| {
+        says.header = json!({});
+        says.claims = json!({});
+        says.access_token = "no\r\nheader".to_owned();
+    });
+    signing.sign_in(&issuer).await.assert_refused("broken", "an access token that no header can carry");
+    let log = signing.server.said().join("\n");
+    assert!(!log.contains("panicked") && !log.contains("\nforged"), "{log}");
+}
+
+#[tokio::test]
 async fn new_keys_are_read_when_they_are_needed_and_not_again_and_again() {
     let issuer = Issuer::start().await;
     issuer.says(|says| says.claims = mia());
