@@ -195,11 +195,15 @@ async fn who(provider: &Provider, attempt: &Attempt, back: &Query) -> Result<Per
 /// Nobody is signed in: the sign-in page says why, and keeps where they wanted to go.
 fn without(app: &App, headers: &HeaderMap, trouble: Trouble, next: &str, account: &str) -> Response {
     metrics::counter!("shipboard_sign_in_failures_total", "reason" => trouble.word()).increment(1);
-    let left = if trouble == Trouble::Refused {
-        let account: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
-        cookie_of(&app.config, cookie_name(&app.config), &format!("{REFUSED}{account}"), LIFETIME.as_secs())
-    } else {
-        forget(&app.config)
+    let left = match trouble {
+        Trouble::Refused => {
+            let account: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
+            let refused = format!("{REFUSED}{account}");
+            Some(cookie_of(&app.config, cookie_name(&app.config), &refused, LIFETIME.as_secs()))
+        }
+        // Anybody's page can send a browser here: that ends no attempt which is under way.
+        Trouble::Stale => None,
+        _ => Some(forget(&app.config)),
     };
     let accepts = headers.get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok()).unwrap_or_default();
     if !accepts.contains("text/html") {

@@ -227,7 +227,9 @@ async fn a_way_back_that_this_browser_did_not_begin_is_refused() {
         (callback("error=access_denied"), &*theirs.cookie),
         (callback(""), &*theirs.cookie),
     ] {
-        signing.go(&path, cookie).await.assert_refused("stale", &path);
+        let back = signing.go(&path, cookie).await;
+        back.assert_refused("stale", &path);
+        assert_eq!(back.cookies, [""; 0], "an attempt that is under way goes on");
     }
     let plain = signing.server.raw(Method::GET, &theirs.back()).send().await.unwrap();
     assert_eq!(plain.status(), StatusCode::FORBIDDEN);
