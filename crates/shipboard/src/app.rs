@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::oidc::Provider;
 use crate::store::{ALL, EnvKey, Store};
 use crate::tasks::Tasks;
+use crate::tls::Tls;
 use crate::watch::{self, Hearing};
 use crate::writer::Writers;
 use crate::{clock, http};
@@ -183,6 +184,10 @@ pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Starts a server: opens the database, binds, and serves until [`Running::stop`].
 pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running, StartError> {
+    let tls = match &config.tls {
+        Some(files) => Some(Tls::open(files).await?),
+        None => None,
+    };
     let store = Store::open(&config.database.0).await?;
     let access = Access::new(store.clone(), &config).await?;
     let listener = TcpListener::bind(config.listen).await?;
@@ -203,7 +208,10 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         app: app.clone(),
         bus_tasks,
     };
-    http::serve(&app, listener, ops);
+    if let Some(tls) = &tls {
+        tls.follow(&app.tasks);
+    }
+    http::serve(&app, (listener, tls), ops);
     Ok(running)
 }
 

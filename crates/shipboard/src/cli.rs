@@ -116,7 +116,8 @@ async fn begin(config: Config) -> Result<(Running, Signals), StartError> {
     let signals =
         Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
     let running = app::start(config, install_metrics()?).await?;
-    writeln!(std::io::stderr(), "listening on http://{}", running.address)?;
+    let scheme = if running.app.config.tls.is_some() { "https" } else { "http" };
+    writeln!(std::io::stderr(), "listening on {scheme}://{}", running.address)?;
     Ok((running, signals))
 }
 
@@ -238,6 +239,14 @@ fn describe_metrics() {
     );
     gauge!("shipboard_clock_skew_seconds", "How far this machine's clock is ahead of the database's.");
     counter!("shipboard_database_reconnects_total", "Times that the database did not answer and was left.");
+    counter!(
+        "shipboard_tls_handshakes_total",
+        "TLS handshakes, by result: `done`, `failed`, `late`; `plain`: the client did not speak TLS."
+    );
+    counter!(
+        "shipboard_tls_reloads_total",
+        "Certificates read anew, by result: `taken`; `refused`: the files were of no use, the one before stays."
+    );
     counter!("shipboard_refused_total", "Requests refused, by reason.");
     counter!("shipboard_sign_ins_total", "Sessions begun, by what: `token` or `provider`.");
     counter!("shipboard_sign_in_failures_total", "Sign-ins by the provider that came to nothing, by reason.");

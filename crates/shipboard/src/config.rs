@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::oidc::{OidcArgs, Rule, Secret, Settings};
@@ -39,6 +40,48 @@ impl TryFrom<String> for Span {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
     }
+}
+
+/// Addresses and networks, as one text with commas: `127.0.0.1,10.0.0.0/8`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Networks(pub Vec<IpNet>);
+
+impl Networks {
+    /// One of them holds this address.
+    pub fn hold(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl FromStr for Networks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let network = |part: &str| {
+            let alone = part.parse::<IpAddr>().map(IpNet::from);
+            alone.or_else(|_| part.parse()).map_err(|_| format!("`{part}` is no address and no network"))
+        };
+        parts.map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl TryFrom<String> for Networks {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// The files of the certificate and its key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TlsFiles {
+    /// The certificate, and those between it and one that browsers know.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// A URL that may hold a password: not shown.
@@ -81,6 +124,15 @@ pub struct ServeArgs {
     /// Serve /healthz, /readyz, /metrics and the API documents on an address of their own
     #[arg(long, env = "SHIPBOARD_OPS_LISTEN")]
     pub ops_listen: Option<SocketAddr>,
+    /// Serve HTTPS with this certificate, and those between it and a known one, in PEM; read again when it changes
+    #[arg(long, env = "SHIPBOARD_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, env = "SHIPBOARD_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Proxies whose X-Forwarded-For is believed: addresses and networks, with commas between them
+    #[arg(long, env = "SHIPBOARD_TRUSTED_PROXIES")]
+    pub trusted_proxies: Option<Networks>,
     /// The database: sqlite:PATH or `postgres://USER:PASSWORD@HOST/NAME` [default: sqlite:shipboard.db]
     #[arg(long, env = "SHIPBOARD_DATABASE", hide_env_values = true)]
     pub database: Option<SecretUrl>,
@@ -112,6 +164,15 @@ pub struct ServeArgs {
     /// A connection that takes no byte for so long is closed [default: 30s]
     #[arg(long, env = "SHIPBOARD_WRITE_TIMEOUT")]
     pub write_timeout: Option<Span>,
+    /// Longest time that a request's head may take, and a TLS handshake [default: 10s]
+    #[arg(long, env = "SHIPBOARD_HEAD_TIMEOUT")]
+    pub head_timeout: Option<Span>,
+    /// Longest time that a request's body may take [default: 30s]
+    #[arg(long, env = "SHIPBOARD_BODY_TIMEOUT")]
+    pub body_timeout: Option<Span>,
+    /// A connection on which nothing is under way for so long is closed [default: 75s]
+    #[arg(long, env = "SHIPBOARD_IDLE_TIMEOUT")]
+    pub idle_timeout: Option<Span>,
     /// Time over which streams are ended on SIGTERM [default: 10s]
     #[arg(long, env = "SHIPBOARD_DRAIN")]
     pub drain: Option<Span>,
@@ -193,6 +254,8 @@ impl BusConfig {
 pub struct Config {
     pub listen: SocketAddr,
     pub ops_listen: Option<SocketAddr>,
+    pub tls: Option<TlsFiles>,
+    pub trusted_proxies: Networks,
     pub database: SecretUrl,
     pub bus: BusConfig,
     pub auth: Option<AuthMode>,
@@ -203,6 +266,9 @@ pub struct Config {
     pub heartbeat: Duration,
     pub max_stream_age: Duration,
     pub write_timeout: Duration,
+    pub head_timeout: Duration,
+    pub body_timeout: Duration,
+    pub idle_timeout: Duration,
     pub drain: Duration,
     pub session_idle: Duration,
     pub session_max_age: Duration,
@@ -258,6 +324,8 @@ impl Config {
         let config = Self {
             listen,
             ops_listen: take!(ops_listen),
+            tls: tls(take!(tls_cert), take!(tls_key))?,
+            trusted_proxies: take!(trusted_proxies).unwrap_or_default(),
             bus: BusConfig::new(take!(bus).as_ref(), is_postgres(&database.0))?,
             database,
             auth: take!(auth),
@@ -268,6 +336,11 @@ impl Config {
             heartbeat: span(take!(heartbeat), Duration::from_secs(15)),
             max_stream_age: span(take!(max_stream_age), HOUR),
             write_timeout: span(take!(write_timeout), Duration::from_secs(30)),
+            head_timeout: span(take!(head_timeout), Duration::from_secs(10)),
+            body_timeout: span(take!(body_timeout), Duration::from_secs(30)),
+            // Longer than proxies keep theirs (60 s as a rule), for they would send a report into one that
+            // is just being closed.
+            idle_timeout: span(take!(idle_timeout), Duration::from_secs(75)),
             drain: span(take!(drain), Duration::from_secs(10)),
             session_idle: span(take!(session_idle), 24 * HOUR),
             session_max_age: session_max_age.unwrap_or(30 * 24 * HOUR),
@@ -299,9 +372,9 @@ impl Config {
         self.auth.or(self.oidc.is_some().then_some(AuthMode::Required))
     }
 
-    /// Browsers reach this server by https: cookies may be kept to it.
+    /// People reach this server by https, whether its TLS is its own or a proxy's.
     pub fn is_https(&self) -> bool {
-        self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+        self.tls.is_some() || self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
     }
 
     /// The address that people reach a server by that listens here, without a slash at its end.
@@ -317,6 +390,9 @@ impl Config {
             ("--heartbeat", self.heartbeat, MIN_HEARTBEAT),
             ("--max-stream-age", self.max_stream_age, none),
             ("--write-timeout", self.write_timeout, least),
+            ("--head-timeout", self.head_timeout, least),
+            ("--body-timeout", self.body_timeout, least),
+            ("--idle-timeout", self.idle_timeout, least),
             ("--drain", self.drain, none),
             ("--session-idle", self.session_idle, MIN_SESSION),
             ("--session-max-age", self.session_max_age, MIN_SESSION),
@@ -331,6 +407,14 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+fn tls(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, ConfigError> {
+    match (cert, key) {
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        _ => Err(ConfigError::Value("--tls-cert and --tls-key: one needs the other".to_owned())),
     }
 }
 
@@ -352,6 +436,9 @@ pub const EXAMPLE: &str = r#"# shipboard.toml: every key is also a flag (--liste
 
 listen = "127.0.0.1:7700"
 # ops-listen = "127.0.0.1:7701"
+# tls-cert = "/etc/shipboard/certificate.pem"
+# tls-key = "/etc/shipboard/key.pem"
+# trusted-proxies = "127.0.0.1,10.0.0.0/8"
 database = "sqlite:shipboard.db"
 # bus = "local"
 # auth = "required"
@@ -363,6 +450,9 @@ max-streams-per-tenant = 10000
 heartbeat = "15s"
 max-stream-age = "1h"
 write-timeout = "30s"
+head-timeout = "10s"
+body-timeout = "30s"
+idle-timeout = "75s"
 drain = "10s"
 
 session-idle = "24h"
@@ -422,6 +512,30 @@ mod tests {
             check(&format!("{flag} = \"101y\""), false);
             check(&format!("{flag} = \"99y\""), true);
         }
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key_and_makes_the_server_https() {
+        assert!(matches!(file("tls-cert = \"a.pem\""), Err(ConfigError::Value(_))));
+        assert!(matches!(file("tls-key = \"a.key\""), Err(ConfigError::Value(_))));
+        assert!(file("tls-cert = \"a.pem\"\ntls-key = \"a.key\"").unwrap().is_https());
+        assert!(file("public-url = \"https://ship.example.com\"").unwrap().is_https());
+        assert!(!file("public-url = \"http://ship.example.com\"").unwrap().is_https());
+        assert!(!file("").unwrap().is_https());
+    }
+
+    #[test]
+    fn trusted_proxies_are_addresses_and_networks() {
+        let config = file("trusted-proxies = \"127.0.0.1, 10.0.0.0/8,::1\"").unwrap();
+        let check = |address: &str, held: bool| {
+            assert_eq!(config.trusted_proxies.hold(address.parse().unwrap()), held, "{address}");
+        };
+        check("127.0.0.1", true);
+        check("127.0.0.2", false);
+        check("10.200.3.4", true);
+        check("::1", true);
+        check("::2", false);
+        assert!(file("trusted-proxies = \"proxy.example.com\"").is_err());
     }
 
     #[test]

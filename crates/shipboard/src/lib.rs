@@ -26,5 +26,6 @@ pub mod report;
 mod servers;
 pub mod store;
 pub mod tasks;
+pub mod tls;
 pub mod watch;
 pub mod writer;

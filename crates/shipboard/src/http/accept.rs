@@ -1,30 +1,38 @@
 //! The accept loop: how many connections there may be, and how long each of them has for what.
 //!
-//! A connection that is for a stream stays with the front door; all others are hyper's.
+//! A plain connection that is for a stream stays with the front door; all others, and all with TLS, are hyper's.
 
 use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use bytes::BytesMut;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
+use tower_service::Service as _;
 
-use super::front;
-use super::socket::{self, Heads, Socket};
+use super::client::Peer;
+use super::socket::{self, Heads, MAX_BUFFER, Socket};
+use super::{front, http2};
 use crate::app::App;
+use crate::tls::{HTTP_2, Tls};
 
-/// How long a client may take to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection is kept between two requests: longer than proxies keep theirs (60 s as a rule),
-/// for they would send a report into one that is just being closed.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// Most bytes that wait inside the server for one connection's socket.
-const MAX_BUFFER: usize = 64 * 1024;
+/// What every TLS connection begins with: a record of the handshake's.
+const HANDSHAKE: u8 = 0x16;
+/// What a client gets that speaks plain HTTP where TLS is spoken.
+const NOT_PLAIN: &str = "This address speaks HTTPS: https://, not http://.\n";
+/// Most bytes of a plain request that are read, for its answer to arrive.
+const MAX_PLAIN: u64 = 64 * 1024;
 /// Connections beside those that streams may have. Whoever comes when all are taken waits in the kernel.
 const MORE_CONNECTIONS: usize = 1_000;
 /// Most connections to the address of operations.
@@ -37,6 +45,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 struct Door {
     app: Arc<App>,
     routes: Router,
+    tls: Option<Tls>,
     room: Arc<Semaphore>,
     ending: Ending,
 }
@@ -48,8 +57,14 @@ pub(super) struct Ending {
     draining_since: Arc<OnceLock<Instant>>,
 }
 
-/// Serves `routes`, and operations on an address of their own, until the server stops.
-pub(super) fn serve(app: &Arc<App>, main: (TcpListener, Router), ops: Option<(TcpListener, Router)>) {
+/// Serves `routes`, and operations on an address of their own, until the server stops. Operations are for
+/// inside: there is no TLS for them.
+pub(super) fn serve(
+    app: &Arc<App>,
+    tls: Option<Tls>,
+    main: (TcpListener, Router),
+    ops: Option<(TcpListener, Router)>,
+) {
     let ending = Ending { app: app.clone(), draining_since: Arc::default() };
     let (noting, draining) = (ending.draining_since.clone(), app.draining.clone());
     app.tasks.spawn_until_stop(async move {
@@ -57,11 +72,10 @@ pub(super) fn serve(app: &Arc<App>, main: (TcpListener, Router), ops: Option<(Tc
         let _ = noting.set(Instant::now());
     });
     let most = app.config.max_streams.saturating_add(MORE_CONNECTIONS).min(Semaphore::MAX_PERMITS);
-    for ((listener, routes), most) in
-        std::iter::once((main, most)).chain(ops.map(|ops| (ops, OPS_CONNECTIONS)))
-    {
+    let doors = std::iter::once((main, tls, most)).chain(ops.map(|ops| (ops, None, OPS_CONNECTIONS)));
+    for ((listener, routes), tls, most) in doors {
         let room = Arc::new(Semaphore::new(most));
-        let door = Door { app: app.clone(), routes, room, ending: ending.clone() };
+        let door = Door { app: app.clone(), routes, tls, room, ending: ending.clone() };
         app.tasks.spawn_until_stop(accept(door, listener));
     }
 }
@@ -71,8 +85,11 @@ async fn accept(door: Door, listener: TcpListener) {
         // Asked for before the connection is taken: those without a place are not accepted.
         let Ok(place) = door.room.clone().acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => match socket::prepare(&stream) {
-                Ok(()) => door.app.tasks.spawn(connection(door.clone(), stream, place)),
+            Ok((stream, peer)) => match socket::prepare(&stream) {
+                Ok(()) if door.tls.is_some() => {
+                    door.app.tasks.spawn(secured(door.clone(), stream, peer.into(), place));
+                }
+                Ok(()) => door.app.tasks.spawn(plain(door.clone(), stream, peer.into(), place)),
                 Err(error) => tracing::debug!(%error, "a connection broke before it began"),
             },
             // Out of files, most likely: those that are open go on, and new ones wait.
@@ -84,17 +101,88 @@ async fn accept(door: Door, listener: TcpListener) {
     }
 }
 
-async fn connection(door: Door, stream: TcpStream, place: OwnedSemaphorePermit) {
-    let Door { app, routes, ending, .. } = door;
-    let entered = front::enter(&app, stream, &routes, HEAD_TIMEOUT, &ending, place).await;
+/// A connection without TLS.
+async fn plain(door: Door, stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit) {
+    let entered = front::enter(&door.app, stream, peer, &door.routes, &door.ending, place).await;
     // The place is given back when this task ends.
     let Some((stream, first, _place)) = entered else { return };
-    let heads = Heads::new(HEAD_TIMEOUT);
-    let socket = Socket::new(stream, first, app.config.write_timeout, heads.clone());
-    let service = TowerToHyperService::new(routes);
+    let heads = Heads::new(door.app.config.head_timeout);
+    let socket = Socket::new(stream, first, door.app.config.write_timeout, heads.clone());
+    http1(door, socket, heads, peer).await;
+}
+
+/// A connection with TLS, whose socket has the same deadlines below it.
+async fn secured(door: Door, stream: TcpStream, peer: Peer, _place: OwnedSemaphorePermit) {
+    let Some(tls) = &door.tls else { return };
+    let heads = Heads::new(door.app.config.head_timeout);
+    let begun = tokio::select! {
+        begun = tokio::time::timeout(door.app.config.head_timeout, shake_hands(&door, tls, stream, &heads)) => begun,
+        () = door.app.tasks.stopping().cancelled() => return,
+    };
+    let result = match &begun {
+        Ok(Ok(Begun::Secured(_))) => "done",
+        Ok(Ok(Begun::Plain)) => "plain",
+        Ok(Err(_)) => "failed",
+        Err(_) => "late",
+    };
+    metrics::counter!("shipboard_tls_handshakes_total", "result" => result).increment(1);
+    let stream = match begun {
+        Ok(Ok(Begun::Secured(stream))) => *stream,
+        Ok(Ok(Begun::Plain)) | Err(_) => return,
+        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
+        http2::serve(&door.app, stream, peer, door.routes, &door.ending).await;
+    } else {
+        http1(door, stream, heads, peer).await;
+    }
+}
+
+/// What a connection to an address with TLS turned out to be.
+enum Begun {
+    Secured(Box<TlsStream<Socket>>),
+    Plain,
+}
+
+async fn shake_hands(door: &Door, tls: &Tls, mut stream: TcpStream, heads: &Heads) -> io::Result<Begun> {
+    let mut first = BytesMut::with_capacity(1_024);
+    if stream.read_buf(&mut first).await? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if first[0] != HANDSHAKE {
+        refuse_plain(stream).await?;
+        return Ok(Begun::Plain);
+    }
+    let socket = Socket::new(stream, first.freeze(), door.app.config.write_timeout, heads.clone());
+    Ok(Begun::Secured(Box::new(tls.acceptor().accept(socket).await?)))
+}
+
+/// Tells a person who has typed `http://` what is wrong.
+async fn refuse_plain(mut stream: TcpStream) -> io::Result<()> {
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: {}\r\nconnection: close\r\n\r\n\
+         {NOT_PLAIN}",
+        NOT_PLAIN.len()
+    );
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    // A socket that is closed with something unread takes back what it has sent.
+    tokio::io::copy(&mut stream.take(MAX_PLAIN), &mut tokio::io::sink()).await.map(drop)
+}
+
+/// Serves a connection of HTTP/1.1 to its end.
+async fn http1<S>(door: Door, socket: S, heads: Heads, peer: Peer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Door { app, routes, ending, .. } = door;
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        routes.clone().call(request)
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(heads)
-        .header_read_timeout(IDLE_TIMEOUT)
+        .header_read_timeout(app.config.idle_timeout)
         .max_buf_size(MAX_BUFFER)
         .serve_connection(TokioIo::new(socket), service);
     let mut connection = pin!(connection);

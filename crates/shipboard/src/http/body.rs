@@ -1,5 +1,6 @@
 //! Bodies and query strings: read within limits, and refused in words.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -9,21 +10,20 @@ use axum::http::request::Parts;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::problem::Problem;
+use crate::app::App;
 
 /// Most bytes of a request's body.
 pub const MAX_BODY: usize = 1024 * 1024;
-/// How long a client may take to send a body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A body's bytes, at most [`MAX_BODY`], all of them here within [`BODY_TIMEOUT`].
+/// A body's bytes, at most [`MAX_BODY`], all of them here within `--body-timeout`.
 #[derive(Debug)]
 pub struct Raw(pub Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Raw {
+impl FromRequest<Arc<App>> for Raw {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        whole(request, state, BODY_TIMEOUT).await.map(Self)
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        whole(request, app, app.config.body_timeout).await.map(Self)
     }
 }
 
@@ -35,7 +35,10 @@ async fn whole<S: Send + Sync>(request: Request, state: &S, patience: Duration) 
             Err(Problem::too_large(format!("a body may have {MAX_BODY} bytes at most")))
         }
         Ok(Err(error)) => Err(Problem::malformed(error.to_string())),
-        Err(_) => Err(Problem::too_slow(format!("a body must be here within {} s", patience.as_secs()))),
+        Err(_) => Err(Problem::too_slow(format!(
+            "a body must be here within {}",
+            humantime::format_duration(patience)
+        ))),
     }
 }
 
@@ -61,11 +64,11 @@ pub fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let Raw(bytes) = Raw::from_request(request, state).await?;
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
+        let Raw(bytes) = Raw::from_request(request, app).await?;
         json(&bytes).map(Self)
     }
 }

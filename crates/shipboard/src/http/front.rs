@@ -21,6 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tower_service::Service as _;
 
 use super::accept::Ending;
+use super::client::Peer;
 use super::reader::Reader;
 use crate::app::App;
 use crate::clock;
@@ -63,13 +64,13 @@ enum First {
 pub(super) async fn enter(
     app: &Arc<App>,
     mut stream: TcpStream,
+    peer: Peer,
     routes: &Router,
-    patience: Duration,
     ending: &Ending,
     place: OwnedSemaphorePermit,
 ) -> Option<(TcpStream, Bytes, OwnedSemaphorePermit)> {
     let first = tokio::select! {
-        first = tokio::time::timeout(patience, read_first(&mut stream)) => first,
+        first = tokio::time::timeout(app.config.head_timeout, read_first(&mut stream)) => first,
         () = app.tasks.stopping().cancelled() => return None,
     };
     let request = match first {
@@ -80,6 +81,7 @@ pub(super) async fn enter(
     let handover = Handover::default();
     let mut request = *request;
     request.extensions_mut().insert(handover.clone());
+    request.extensions_mut().insert(peer);
     let Ok(response) = routes.clone().call(request).await;
     let patience = app.config.write_timeout;
     let ending = ending.clone();

@@ -6,11 +6,13 @@ mod accept;
 mod audit;
 mod body;
 mod channel;
+pub mod client;
 mod credentials;
 mod deployments;
 mod front;
 mod gate;
 mod hooks;
+mod http2;
 mod logs;
 mod oidc;
 mod openapi;
@@ -40,6 +42,7 @@ use self::problem::Problem;
 use crate::app::App;
 use crate::clock;
 use crate::config::AuthMode;
+use crate::tls::Tls;
 
 /// Longest request id that is taken over from a client.
 const MAX_REQUEST_ID: usize = 128;
@@ -112,7 +115,7 @@ fn ops_router(app: &Arc<App>) -> Router {
 }
 
 /// What every request passes through: it gets an id, a problem becomes its body, and no answer is kept
-/// or taken for another kind of thing than it says: logs and names are foreign text on the pages' origin.
+/// or taken for another kind of thing than it says.
 async fn enter(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let mut response = next.run(request).await;
@@ -154,6 +157,8 @@ fn foreign(app: &App, request: &Request) -> Option<Problem> {
     let headers = request.headers();
     let refuse = |reason: &'static str, detail: &str| {
         metrics::counter!("shipboard_refused_total", "reason" => reason).increment(1);
+        let client = client::address(request.extensions(), headers, &app.config);
+        tracing::debug!(%client, reason, "a request was refused at the door");
         Some(Problem::forbidden(detail))
     };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -189,6 +194,6 @@ fn is_ours(app: &App, host: &str) -> bool {
 }
 
 /// Serves until the server stops.
-pub fn serve(app: &Arc<App>, listener: TcpListener, ops: Option<TcpListener>) {
-    accept::serve(app, (listener, router(app)), ops.map(|listener| (listener, ops_router(app))));
+pub(crate) fn serve(app: &Arc<App>, (listener, tls): (TcpListener, Option<Tls>), ops: Option<TcpListener>) {
+    accept::serve(app, tls, (listener, router(app)), ops.map(|listener| (listener, ops_router(app))));
 }

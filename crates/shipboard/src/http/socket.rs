@@ -19,6 +19,9 @@ use tokio::time::{Instant, Sleep};
 /// Most bytes the kernel keeps for one slow reader before writes to it wait.
 const SEND_BUFFER: usize = 128 * 1024;
 
+/// Most bytes that wait inside the server for one connection's socket, or one response of several on it.
+pub(super) const MAX_BUFFER: usize = 64 * 1024;
+
 /// Sets what every connection has: no waiting to fill packets, and little kept for a slow reader.
 pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
@@ -61,25 +64,34 @@ impl Socket {
 }
 
 /// The timer that hyper waits for a connection's heads by. It knows one limit only, for the time between
-/// two requests and for the head together; with this one a head that has begun has a shorter one.
+/// two requests and for the head together; with this one a head that has begun has a shorter one, and so has
+/// the first.
 #[derive(Clone, Debug)]
 pub(super) struct Heads {
-    /// When the first byte came after hyper began to wait.
-    begun: Arc<Mutex<Option<Instant>>>,
+    awaited: Arc<Mutex<Head>>,
     within: Duration,
+}
+
+/// What hyper waits for.
+#[derive(Debug, Default)]
+struct Head {
+    /// When the first byte came after hyper began to wait.
+    begun: Option<Instant>,
+    /// One has come before.
+    is_another: bool,
 }
 
 impl Heads {
     pub(super) fn new(within: Duration) -> Self {
-        Self { begun: Arc::default(), within }
+        Self { awaited: Arc::default(), within }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Head> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn begun(&self) {
-        self.lock().get_or_insert_with(Instant::now);
+        self.lock().begun.get_or_insert_with(Instant::now);
     }
 }
 
@@ -89,7 +101,10 @@ impl rt::Timer for Heads {
     }
 
     fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn rt::Sleep>> {
-        *self.lock() = None;
+        let mut head = self.lock();
+        head.begun = (!head.is_another).then(Instant::now);
+        head.is_another = true;
+        drop(head);
         let sleep = Box::pin(tokio::time::sleep_until(Instant::from_std(deadline)));
         Box::pin(Awaited { heads: self.clone(), sleep, has_begun: false })
     }
@@ -113,7 +128,7 @@ impl Future for Awaited {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if !self.has_begun {
-            let begun = *self.heads.lock();
+            let begun = self.heads.lock().begun;
             if let Some(begun) = begun {
                 let deadline = begun + self.heads.within;
                 self.sleep.as_mut().reset(deadline);

@@ -28,3 +28,4 @@ mod run;
 mod servers;
 mod shared;
 mod stream;
+mod tls;
