@@ -32,7 +32,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 pub use openapi::Api;
@@ -47,6 +47,26 @@ use crate::tls::Tls;
 /// Longest request id that is taken over from a client.
 const MAX_REQUEST_ID: usize = 128;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every answer says, so that a browser does no more with it than it is for: logs and names are foreign
+/// text on the pages' origin.
+const GUARDS: [(HeaderName, HeaderValue); 6] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static(
+            "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+        ),
+    ),
+];
+/// What an answer that is no page may do, were it taken for one. Pages and their files say it themselves.
+const NOTHING: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+/// A year. Of other servers below the same name nothing is said: they are not ours.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// The route table.
 pub(crate) fn router(app: &Arc<App>) -> Router {
@@ -96,7 +116,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     routes
         .layer(DefaultBodyLimit::max(body::MAX_BODY))
         .layer(from_fn_with_state(app.clone(), door))
-        .layer(from_fn(enter))
+        .layer(from_fn_with_state(app.clone(), enter))
         .with_state(app.clone())
 }
 
@@ -110,13 +130,13 @@ fn ops_router(app: &Arc<App>) -> Router {
         .route("/api/v1/asyncapi.json", get(openapi::asyncapi))
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(from_fn(enter))
+        .layer(from_fn_with_state(app.clone(), enter))
         .with_state(app.clone())
 }
 
 /// What every request passes through: it gets an id, a problem becomes its body, and no answer is kept
 /// or taken for another kind of thing than it says.
-async fn enter(request: Request, next: Next) -> Response {
+async fn enter(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -131,7 +151,13 @@ async fn enter(request: Request, next: Next) -> Response {
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in GUARDS {
+        headers.insert(name, value);
+    }
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(NOTHING);
+    if app.config.is_https() {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

@@ -105,3 +105,38 @@ async fn no_answer_is_kept_or_taken_for_what_it_is_not() {
         assert!(header("cache-control").starts_with("no-store"), "{path}: {}", header("cache-control"));
     }
 }
+
+#[tokio::test]
+async fn every_answer_says_what_a_browser_may_not_do_with_it() {
+    let plain = Server::start();
+    let public = Server::with(&["--public-url", "https://ship.example.com"]);
+    let paths =
+        ["/", "/healthz", &board("/counts"), &board("/nothing"), &board("/stream"), "/assets/none.js"];
+    for (server, is_https) in [(&plain, false), (&public, true)] {
+        for path in paths {
+            let response = server.raw(Method::GET, path).send().await.unwrap();
+            let header =
+                |name: &str| response.headers().get(name).map_or("", |value| value.to_str().unwrap());
+            for name in response.headers().keys() {
+                assert_eq!(response.headers().get_all(name).iter().count(), 1, "{path}: {name} comes twice");
+            }
+            let check = |name: &str, value: &str| assert_eq!(header(name), value, "{path}: {name}");
+            check("x-content-type-options", "nosniff");
+            check("x-frame-options", "DENY");
+            check("referrer-policy", "same-origin");
+            check("cross-origin-opener-policy", "same-origin");
+            check("cross-origin-resource-policy", "same-origin");
+            assert!(header("permissions-policy").contains("camera=()"), "{path}");
+            let policy = header("content-security-policy");
+            assert!(
+                policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"),
+                "{path}: {policy}"
+            );
+            // A build without the web app inside says that instead of showing a page.
+            let is_page = header("content-type").starts_with("text/html");
+            let expected = if is_page { "default-src 'self'" } else { "default-src 'none'" };
+            assert!(policy.starts_with(expected), "{path}: {policy}");
+            assert_eq!(header("strict-transport-security") != "", is_https, "{path}");
+        }
+    }
+}

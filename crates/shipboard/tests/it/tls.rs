@@ -314,6 +314,7 @@ async fn who_offers_no_http_2_gets_the_same_by_http_1() {
     bare.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
     let answer = rest(&mut bare).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("strict-transport-security: max-age="), "{answer}");
     let (path, nobody) = ("/api/v1/session", json!({"token": ""}));
     let signed_in = server.raw(Method::POST, path).json(&nobody).send().await.unwrap();
     assert!(signed_in.headers()["set-cookie"].to_str().unwrap().ends_with("; Secure"));
