@@ -136,7 +136,7 @@ async fn every_answer_says_what_a_browser_may_not_do_with_it() {
             let is_page = header("content-type").starts_with("text/html");
             let expected = if is_page { "default-src 'self'" } else { "default-src 'none'" };
             assert!(policy.starts_with(expected), "{path}: {policy}");
-            assert_eq!(header("strict-transport-security") != "", is_https, "{path}");
+            assert_eq!(!header("strict-transport-security").is_empty(), is_https, "{path}");
         }
     }
 }
