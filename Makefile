@@ -47,7 +47,7 @@ test-web: node_modules/.installed ## Tests of the client package and the web app
 	npm run --silent test
 
 .PHONY: test-browser
-test-browser: web chromium ## Tests in a real browser, against the real server
+test-browser: web chromium servers ## Tests in a real browser, against the real server
 	cargo build --locked -p shipboard
 	npm run --silent e2e --workspace web
 
