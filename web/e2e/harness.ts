@@ -93,7 +93,7 @@ function listening(child: ChildProcess): Promise<string> {
     if (!child.stderr) throw new Error("the server's standard error is not piped");
     createInterface({ input: child.stderr }).on("line", (line) => {
       said.push(line);
-      const url = /listening on (http:\/\/\S+)/.exec(line)?.[1];
+      const url = /listening on (https?:\/\/\S+)/.exec(line)?.[1];
       if (url) resolve(url);
     });
     child.once("error", reject);
