@@ -15,7 +15,7 @@ use shipboard_core::time::Timestamp;
 use tokio::time::Instant;
 
 use crate::config::{AuthMode, Config};
-use crate::store::{Changes, Grant, Hook, Result, Role, Session, Store, Token};
+use crate::store::{Changes, Grant, Hook, Result, Role, Session, Store, TenantLimits, Token};
 
 /// The shortest time between two comparisons that unknown credentials ask for.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -111,6 +111,14 @@ impl Caller {
     /// May see this env.
     pub fn sees(&self, tenant: &Slug, env: &Slug) -> bool {
         self.has_in(tenant, env, Role::Viewer)
+    }
+
+    /// By what they are counted; `None`: nobody is told apart.
+    pub fn subject(&self) -> Option<&str> {
+        match self {
+            Self::Anybody => None,
+            Self::Known(credential) => Some(&credential.subject),
+        }
     }
 
     /// As the audit log names them.
@@ -220,6 +228,8 @@ struct Kept {
     session_hashes: HashMap<String, String>,
     /// Those that were not taken back.
     hooks: Vec<Hook>,
+    /// Of the tenants that have limits of their own.
+    limits: HashMap<Slug, TenantLimits>,
 }
 
 impl Kept {
@@ -300,8 +310,7 @@ impl Access {
             copy: RwLock::default(),
             looked: tokio::sync::Mutex::default(),
         };
-        let (tokens, hooks) = (access.store.tokens().await?, access.store.hooks().await?);
-        access.write().keep(tokens, hooks);
+        access.read_kept().await?;
         access.refresh().await?;
         Ok(access)
     }
@@ -318,10 +327,8 @@ impl Access {
         let now = self.store.credential_changes().await?;
         // Counts that went back are those of a database that was restored: then all is read.
         if now.kept != had.kept {
-            let (tokens, hooks) = (self.store.tokens().await?, self.store.hooks().await?);
-            let mut copy = self.write();
-            copy.keep(tokens, hooks);
-            copy.changes.kept = now.kept;
+            self.read_kept().await?;
+            self.write().changes.kept = now.kept;
         }
         if now.sessions != had.sessions {
             let is_restored = now.sessions < had.sessions;
@@ -335,6 +342,15 @@ impl Access {
             copy.changes.sessions = now.sessions;
         }
         *looked = Some(begun);
+        Ok(())
+    }
+
+    async fn read_kept(&self) -> Result<()> {
+        let (tokens, hooks) = (self.store.tokens().await?, self.store.hooks().await?);
+        let limits = self.store.tenant_limits().await?.into_iter().collect();
+        let mut copy = self.write();
+        copy.keep(tokens, hooks);
+        copy.limits = limits;
         Ok(())
     }
 
@@ -356,15 +372,17 @@ impl Access {
         }
     }
 
-    /// Whoever shows this secret; `None`: nobody we know, or no longer.
-    pub async fn caller(&self, shown: Option<Shown<'_>>, now: Timestamp) -> Option<Caller> {
-        if self.mode() == AuthMode::Open {
-            return Some(Caller::Anybody);
+    /// Whoever shows this secret, without a query; `None`: nobody whom this instance knows.
+    pub fn caller(&self, shown: Option<Shown<'_>>, now: Timestamp) -> Option<Caller> {
+        match (self.mode(), shown) {
+            (AuthMode::Open, _) => Some(Caller::Anybody),
+            (AuthMode::Required, Some(shown)) => self.known(shown, now).map(Caller::Known),
+            (AuthMode::Required, None) => None,
         }
-        let shown = shown?;
-        if let Some(known) = self.known(shown, now) {
-            return Some(Caller::Known(known));
-        }
+    }
+
+    /// Compares the copy for somebody who is not known, and looks again.
+    pub async fn newcomer(&self, shown: Shown<'_>, now: Timestamp) -> Option<Caller> {
         let asked = Instant::now();
         let looking = async {
             let mut looked = self.looked.lock().await;
@@ -469,6 +487,11 @@ impl Access {
         let copy = self.copy();
         let live = copy.sessions.values().filter(|session| wanted(session));
         live.filter(|session| copy.lapse(session, now, self.idle).is_none()).cloned().collect()
+    }
+
+    /// What a tenant's own limits are.
+    pub fn limits_of(&self, tenant: &Slug) -> TenantLimits {
+        self.copy().limits.get(tenant).copied().unwrap_or_default()
     }
 
     /// The secrets that deliveries of a source to a tenant may be signed with.

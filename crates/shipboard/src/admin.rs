@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -11,7 +12,7 @@ use shipboard_core::time::Timestamp;
 
 use crate::app::StartError;
 use crate::audit::Actor;
-use crate::config::Span;
+use crate::config::{MAX_SPAN, Span};
 use crate::credentials::NewToken;
 use crate::hooks::Source;
 use crate::store::{ALL, EnvKey, Grant, Role, Store};
@@ -39,12 +40,38 @@ pub enum TenantCommand {
         #[allow(missing_docs, reason = "described where it is defined")]
         database: DatabaseArgs,
     },
+    /// Change a tenant's own limits, and print them; what is not named stays as it is
+    Limit {
+        /// Whose
+        slug: Slug,
+        /// How long finished deployments are kept: 90d, 12h; 0: for ever; default: as --keep-deployments says
+        #[arg(long, value_name = "SPAN|default")]
+        keep_deployments: Option<Own<Span>>,
+        /// Most streams open at once on each instance; default: as --max-streams-per-tenant says
+        #[arg(long, value_name = "N|default")]
+        max_streams: Option<Own<usize>>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "described where it is defined")]
+        database: DatabaseArgs,
+    },
     /// List the tenants
     List {
         #[command(flatten)]
         #[allow(missing_docs, reason = "described where it is defined")]
         database: DatabaseArgs,
     },
+}
+
+/// A value of a tenant's own; `default`: the server's.
+#[derive(Clone, Copy, Debug)]
+pub struct Own<T>(Option<T>);
+
+impl<T: FromStr> FromStr for Own<T> {
+    type Err = T::Err;
+
+    fn from_str(text: &str) -> Result<Self, T::Err> {
+        if text == "default" { Ok(Self(None)) } else { text.parse().map(|value| Self(Some(value))) }
+    }
 }
 
 /// Tokens.
@@ -158,6 +185,33 @@ pub async fn tenant(command: TenantCommand) -> Done {
                 return Err(format!("there is a tenant {slug} already").into());
             }
             writeln!(out, "{slug}")?;
+        }
+        TenantCommand::Limit { slug, keep_deployments, max_streams, database } => {
+            let store = open_existing(&database.database).await?;
+            let known = store.tenant_limits().await?.into_iter().find(|(tenant, _)| *tenant == slug);
+            let mut limits = known.map(|(_, limits)| limits).unwrap_or_default();
+            if let Some(Own(keep)) = keep_deployments {
+                limits.keep_deployments = keep.map(|Span(keep)| keep);
+            }
+            if let Some(Own(most)) = max_streams {
+                limits.max_streams = most;
+            }
+            if limits.keep_deployments.is_some_and(|keep| keep > MAX_SPAN) {
+                return Err("--keep-deployments: must be at most 100 years".into());
+            }
+            let keep = limits.keep_deployments.map_or("default".to_owned(), |keep| match keep.as_millis() {
+                0 => "for ever".to_owned(),
+                _ => humantime::format_duration(keep).to_string(),
+            });
+            let streams = limits.max_streams.map_or("default".to_owned(), |most| most.to_string());
+            let detail = json!({"keep_deployments": keep, "max_streams": streams});
+            let record = Actor::at_command_line().did("tenant.limit", Some(&slug), slug.as_str(), detail);
+            let done = store.set_tenant_limits(&slug, limits, &record).await?;
+            store.close().await;
+            if !done {
+                return Err(format!("there is no tenant {slug}").into());
+            }
+            writeln!(out, "{slug}\tkeep-deployments {keep}\tmax-streams {streams}")?;
         }
         TenantCommand::List { database } => {
             let store = open_existing(&database.database).await?;

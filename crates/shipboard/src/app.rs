@@ -1,14 +1,12 @@
 //! The application: built once, handed down, nothing static. Starting and stopping it is here too.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use shipboard_core::id::Slug;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::sync::watch::{self as signal};
@@ -17,13 +15,14 @@ use crate::access::Access;
 use crate::board::Boards;
 use crate::bus::{self, Bus, Heard};
 use crate::config::Config;
+use crate::limits::Limits;
 use crate::oidc::Provider;
 use crate::store::{ALL, EnvKey, Store};
 use crate::tasks::Tasks;
 use crate::tls::Tls;
 use crate::watch::{self, Hearing};
 use crate::writer::Writers;
-use crate::{clock, http};
+use crate::{clock, http, limits, retention};
 
 /// How many beats share a heartbeat's period: readers are spread over them.
 pub(crate) const BEATS: usize = 16;
@@ -53,8 +52,8 @@ pub struct App {
     pub tasks: Tasks,
     /// The metrics, for printing.
     pub metrics: PrometheusHandle,
-    /// Streams open now.
-    pub streams: Permits,
+    /// What each caller has used up.
+    pub limits: Limits,
     /// Given when streams are to be ended over the drain window.
     pub draining: tokio_util::sync::CancellationToken,
     /// Since when reports could be heard.
@@ -66,40 +65,6 @@ pub struct App {
     /// Searches by text that may run at once: each reads all of an env.
     pub searches: tokio::sync::Semaphore,
     beats: Vec<signal::Sender<u64>>,
-}
-
-/// How many streams are open: in all, and of each tenant. The newcomer is refused.
-#[derive(Debug)]
-pub struct Permits {
-    max: usize,
-    max_per_tenant: usize,
-    open: Mutex<Open>,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    all: usize,
-    of: HashMap<Slug, usize>,
-}
-
-/// Permission for one stream, given back when dropped.
-#[derive(Debug)]
-pub struct Permit {
-    app: Arc<App>,
-    tenant: Slug,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut open = self.app.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.all = open.all.saturating_sub(1);
-        if let Some(count) = open.of.get_mut(&self.tenant) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                open.of.remove(&self.tenant);
-            }
-        }
-    }
 }
 
 impl App {
@@ -118,11 +83,7 @@ impl App {
         Arc::new(Self {
             writers: Writers::new(store.clone(), boards.clone(), tasks.clone(), hearing.clone()),
             hearing,
-            streams: Permits {
-                max: config.max_streams,
-                max_per_tenant: config.max_streams_per_tenant,
-                open: Mutex::default(),
-            },
+            limits: Limits::new(&config),
             draining: tokio_util::sync::CancellationToken::new(),
             database_ok: AtomicBool::new(true),
             clock_ok: AtomicBool::new(true),
@@ -137,23 +98,6 @@ impl App {
             tasks,
             metrics,
         })
-    }
-
-    /// There is room for another stream of anybody's. Asked before anything else, it costs nothing.
-    pub fn has_room(&self) -> bool {
-        self.streams.open.lock().unwrap_or_else(PoisonError::into_inner).all < self.streams.max
-    }
-
-    /// Permission for a stream of this tenant, if there is room.
-    pub fn permit(self: &Arc<Self>, tenant: &Slug) -> Option<Permit> {
-        let mut open = self.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = open.of.get(tenant).copied().unwrap_or(0);
-        if open.all >= self.streams.max || of >= self.streams.max_per_tenant {
-            return None;
-        }
-        open.all += 1;
-        open.of.insert(tenant.clone(), of + 1);
-        Some(Permit { app: self.clone(), tenant: tenant.clone() })
     }
 
     /// A heartbeat shared by a part of the readers: no timer of their own.
@@ -211,6 +155,7 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     if let Some(tls) = &tls {
         tls.follow(&app.tasks);
     }
+    limits::tell(&app.config);
     http::serve(&app, (listener, tls), ops);
     Ok(running)
 }
@@ -254,6 +199,7 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
     let often = (app.config.session_idle / 4).min(every(10));
     repeat(app, often, |app| async move {
         app.access.forget(clock::now());
+        app.limits.forget();
         app.access.note_use().await
     });
     repeat(app, every(60), |app| async move {
@@ -273,6 +219,7 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
         }
         Ok(())
     });
+    repeat(app, RETENTION, |app| async move { retention::look(&app).await });
     let pace = app.config.lost_after.min(every(30)) / 3;
     repeat(app, pace.max(Duration::from_millis(100)), |app| async move { watch::look(&app).await });
     let metrics = app.metrics.clone();
@@ -286,14 +233,16 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
 /// A day, in milliseconds.
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 /// How long a webhook's delivery is known to have been taken. GitHub redelivers for three days.
-const KEEP_DELIVERIES_DAYS: i64 = 7;
+pub const KEEP_DELIVERIES_DAYS: i64 = 7;
+/// How often it is looked for deployments that are kept no longer.
+const RETENTION: Duration = Duration::from_secs(10);
 /// Most searches by text at once; fewer than the connections that requests read by.
-const SEARCHES: usize = 4;
+pub const SEARCHES: usize = 4;
 /// How far this machine's clock may be from the database's, in milliseconds.
 const MAX_SKEW_MS: i64 = 5_000;
 
 /// The newest events of an env that stay in the log, whatever their age.
-const KEEP_AT_LEAST: u64 = 10_000;
+pub const KEEP_AT_LEAST: u64 = 10_000;
 
 /// Does something with the database again and again. What fails is tried again at the next turn.
 fn repeat<F, W>(app: &Arc<App>, every: Duration, mut work: F)
@@ -342,7 +291,7 @@ impl Running {
         let app = self.app;
         app.draining.cancel();
         let drained = async {
-            while app.streams.open.lock().unwrap_or_else(PoisonError::into_inner).all > 0 {
+            while app.limits.streams.count() > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

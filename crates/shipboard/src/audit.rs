@@ -18,18 +18,23 @@ pub struct Actor {
 
 impl Actor {
     /// Whoever made a request.
-    pub fn new(caller: &Caller, address: Option<IpAddr>) -> Self {
-        Self { name: caller.actor(), address }
+    pub fn new(caller: &Caller, address: IpAddr) -> Self {
+        Self { name: caller.actor(), address: Some(address) }
     }
 
     /// Somebody whom a provider knows.
-    pub fn person(subject: &str, name: &str, address: Option<IpAddr>) -> Self {
-        Self { name: format!("{subject} ({name})"), address }
+    pub fn person(subject: &str, name: &str, address: IpAddr) -> Self {
+        Self { name: format!("{subject} ({name})"), address: Some(address) }
     }
 
     /// Somebody who is not known: they are told by their address.
-    pub fn unknown(address: Option<IpAddr>) -> Self {
-        Self { name: "unknown".to_owned(), address }
+    pub fn unknown(address: IpAddr) -> Self {
+        Self { name: "unknown".to_owned(), address: Some(address) }
+    }
+
+    /// The server, by what it was told to do.
+    pub fn the_server() -> Self {
+        Self { name: "server".to_owned(), address: None }
     }
 
     /// Whoever uses a command on the database, by the name that their system has for them.

@@ -203,6 +203,9 @@ fn describe_metrics() {
         "shipboard_streams_refused_total",
         "Streams not opened, by reason: a limit, `drain`, `unavailable`."
     );
+    gauge!("shipboard_limit", "Limits in force, by name; docs/protocol.md tells of each.");
+    counter!("shipboard_limited_total", "Requests refused because a rate was used up, by limit.");
+    counter!("shipboard_deployments_expired_total", "Deployments deleted because they are kept no longer.");
     counter!("shipboard_reconnects_total", "Streams opened with the id of an earlier one, by scope.");
     counter!("shipboard_resyncs_total", "Readers that fell off the ring and began anew, by scope.");
     counter!(

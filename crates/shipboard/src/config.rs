@@ -155,6 +155,24 @@ pub struct ServeArgs {
     /// Most streams of one tenant open at once [default: 10000]
     #[arg(long, env = "SHIPBOARD_MAX_STREAMS_PER_TENANT")]
     pub max_streams_per_tenant: Option<usize>,
+    /// Most streams open at once of one token, with all who signed in by it, or of one person [default: 2000]
+    #[arg(long, env = "SHIPBOARD_MAX_STREAMS_PER_TOKEN")]
+    pub max_streams_per_token: Option<usize>,
+    /// Streams that one token, or person, may open a second; ten seconds' worth at once; 0: no limit [default: 50]
+    #[arg(long, env = "SHIPBOARD_CONNECT_RATE")]
+    pub connect_rate: Option<u32>,
+    /// The same of other requests that report nothing [default: 200]
+    #[arg(long, env = "SHIPBOARD_READ_RATE")]
+    pub read_rate: Option<u32>,
+    /// The same of reports, and of pieces of logs; also for each source of webhooks [default: 1000]
+    #[arg(long, env = "SHIPBOARD_REPORT_RATE")]
+    pub report_rate: Option<u32>,
+    /// The same of the bytes of their bodies [default: 8388608]
+    #[arg(long, env = "SHIPBOARD_BYTE_RATE")]
+    pub byte_rate: Option<u32>,
+    /// The same of unknown credentials from one address [default: 10]
+    #[arg(long, env = "SHIPBOARD_FAILURE_RATE")]
+    pub failure_rate: Option<u32>,
     /// Time between heartbeats of a stream [default: 15s]
     #[arg(long, env = "SHIPBOARD_HEARTBEAT")]
     pub heartbeat: Option<Span>,
@@ -216,6 +234,9 @@ pub struct ServeArgs {
     /// Events older than this leave the log, but the newest 10,000 of each environment [default: 24h]
     #[arg(long, env = "SHIPBOARD_KEEP_EVENTS")]
     pub keep_events: Option<Span>,
+    /// Finished deployments older than this are deleted, but a workflow's latest and current; 0: none [default: 0]
+    #[arg(long, env = "SHIPBOARD_KEEP_DEPLOYMENTS")]
+    pub keep_deployments: Option<Span>,
     /// Most environments whose counts are in the metrics [default: 200]
     #[arg(long, env = "SHIPBOARD_METRICS_ENVS")]
     pub metrics_envs: Option<usize>,
@@ -263,6 +284,12 @@ pub struct Config {
     pub create: bool,
     pub max_streams: usize,
     pub max_streams_per_tenant: usize,
+    pub max_streams_per_token: usize,
+    pub connect_rate: u32,
+    pub read_rate: u32,
+    pub report_rate: u32,
+    pub byte_rate: u32,
+    pub failure_rate: u32,
     pub heartbeat: Duration,
     pub max_stream_age: Duration,
     pub write_timeout: Duration,
@@ -276,6 +303,7 @@ pub struct Config {
     pub lost_after: Duration,
     pub lost_waiting_after: Duration,
     pub keep_events: Duration,
+    pub keep_deployments: Duration,
     pub metrics_envs: usize,
 }
 
@@ -333,6 +361,12 @@ impl Config {
             create: !take!(no_create).unwrap_or(false),
             max_streams: take!(max_streams).unwrap_or(15_000),
             max_streams_per_tenant: take!(max_streams_per_tenant).unwrap_or(10_000),
+            max_streams_per_token: take!(max_streams_per_token).unwrap_or(2_000),
+            connect_rate: take!(connect_rate).unwrap_or(50),
+            read_rate: take!(read_rate).unwrap_or(200),
+            report_rate: take!(report_rate).unwrap_or(1_000),
+            byte_rate: take!(byte_rate).unwrap_or(8 * 1024 * 1024),
+            failure_rate: take!(failure_rate).unwrap_or(10),
             heartbeat: span(take!(heartbeat), Duration::from_secs(15)),
             max_stream_age: span(take!(max_stream_age), HOUR),
             write_timeout: span(take!(write_timeout), Duration::from_secs(30)),
@@ -348,6 +382,7 @@ impl Config {
             lost_after: span(take!(lost_after), HOUR),
             lost_waiting_after: span(take!(lost_waiting_after), 7 * 24 * HOUR),
             keep_events: span(take!(keep_events), 24 * HOUR),
+            keep_deployments: span(take!(keep_deployments), Duration::ZERO),
             metrics_envs: take!(metrics_envs).unwrap_or(200),
         };
         if config.auth == Some(AuthMode::Open) && !config.listen.ip().is_loopback() {
@@ -399,6 +434,7 @@ impl Config {
             ("--lost-after", self.lost_after, least),
             ("--lost-waiting-after", self.lost_waiting_after, least),
             ("--keep-events", self.keep_events, none),
+            ("--keep-deployments", self.keep_deployments, none),
         ];
         for (flag, time, least) in times {
             if !(least..=MAX_SPAN).contains(&time) {
@@ -447,6 +483,12 @@ no-create = false
 
 max-streams = 15000
 max-streams-per-tenant = 10000
+max-streams-per-token = 2000
+connect-rate = 50
+read-rate = 200
+report-rate = 1000
+byte-rate = 8388608
+failure-rate = 10
 heartbeat = "15s"
 max-stream-age = "1h"
 write-timeout = "30s"
@@ -470,6 +512,7 @@ session-max-age = "30d"
 lost-after = "1h"
 lost-waiting-after = "7d"
 keep-events = "24h"
+keep-deployments = "0"
 metrics-envs = 200
 "#;
 

@@ -16,10 +16,12 @@ pub mod envs;
 mod foreign;
 pub mod hooks;
 pub mod http;
+pub mod limits;
 pub mod oidc;
 #[cfg(test)]
 mod oracle;
 pub mod report;
+mod retention;
 #[cfg(test)]
 #[allow(dead_code, reason = "the other tests use the rest of it")]
 #[path = "../tests/it/servers.rs"]

@@ -25,6 +25,7 @@ use super::client::Peer;
 use super::socket::{self, Heads, MAX_BUFFER, Socket};
 use super::{front, http2};
 use crate::app::App;
+use crate::config::Config;
 use crate::tls::{HTTP_2, Tls};
 
 /// What every TLS connection begins with: a record of the handshake's.
@@ -71,13 +72,18 @@ pub(super) fn serve(
         draining.cancelled().await;
         let _ = noting.set(Instant::now());
     });
-    let most = app.config.max_streams.saturating_add(MORE_CONNECTIONS).min(Semaphore::MAX_PERMITS);
+    let most = most_connections(&app.config);
     let doors = std::iter::once((main, tls, most)).chain(ops.map(|ops| (ops, None, OPS_CONNECTIONS)));
     for ((listener, routes), tls, most) in doors {
         let room = Arc::new(Semaphore::new(most));
         let door = Door { app: app.clone(), routes, tls, room, ending: ending.clone() };
         app.tasks.spawn_until_stop(accept(door, listener));
     }
+}
+
+/// Most connections to the main address.
+pub(super) fn most_connections(config: &Config) -> usize {
+    config.max_streams.saturating_add(MORE_CONNECTIONS).min(Semaphore::MAX_PERMITS)
 }
 
 async fn accept(door: Door, listener: TcpListener) {

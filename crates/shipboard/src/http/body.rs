@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::problem::Problem;
 use crate::app::App;
+use crate::limits::Payer;
 
 /// Most bytes of a request's body.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -23,7 +24,12 @@ impl FromRequest<Arc<App>> for Raw {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Problem> {
-        whole(request, app, app.config.body_timeout).await.map(Self)
+        let payer = request.extensions().get::<Payer>().cloned();
+        let bytes = whole(request, app, app.config.body_timeout).await?;
+        if let Some(Payer(payer)) = payer {
+            app.limits.charge_bytes(&payer, bytes.len());
+        }
+        Ok(Self(bytes))
     }
 }
 
@@ -74,7 +80,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
 }
 
 /// Longest text to search for, in characters: beyond some thousands SQLite refuses the pattern.
-const MAX_QUERY_CHARS: usize = 255;
+pub(super) const MAX_QUERY_CHARS: usize = 255;
 /// Most values of a parameter that may be repeated.
 const MAX_QUERY_VALUES: usize = 100;
 

@@ -29,11 +29,18 @@ impl From<SocketAddr> for Peer {
 #[derive(Clone, Copy, Debug)]
 pub struct Client(pub IpAddr);
 
+impl Client {
+    /// Who makes this request.
+    pub fn of(parts: &Parts, config: &Config) -> Self {
+        Self(address(&parts.extensions, &parts.headers, config))
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Client {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
-        Ok(Self(address(&parts.extensions, &parts.headers, &app.config)))
+        Ok(Self::of(parts, &app.config))
     }
 }
 

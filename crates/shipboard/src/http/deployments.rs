@@ -31,7 +31,7 @@ const PAGE: usize = 100;
 /// How long a search by text waits for its turn.
 const SEARCH_TURN: Duration = Duration::from_secs(2);
 /// Most deployments on a page.
-const MAX_PAGE: usize = 500;
+pub(super) const MAX_PAGE: usize = 500;
 
 /// One deployment after a report.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -135,11 +135,14 @@ pub async fn patch(
     responses((status = 200, body = BatchAnswer)))]
 pub async fn batch(
     State(app): State<Arc<App>>,
-    InEnv { key, .. }: InEnv,
+    InEnv { key, caller }: InEnv,
     Json(batch): Json<Batch>,
 ) -> Result<Answer<BatchAnswer>, Problem> {
     if batch.reports.len() > MAX_BATCH {
         return Err(Problem::invalid(format!("reports: at most {MAX_BATCH} in a batch")));
+    }
+    if let Some(subject) = caller.subject() {
+        app.limits.charge_reports(subject, batch.reports.len().saturating_sub(1));
     }
     let mut requests = Vec::with_capacity(batch.reports.len());
     let mut unread = Vec::with_capacity(batch.reports.len());

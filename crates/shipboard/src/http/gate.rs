@@ -8,12 +8,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use shipboard_core::id::{DeploymentId, Slug};
 
+use super::client::Client;
 use super::problem::Problem;
 use super::session;
 use crate::access::{Caller, Shown};
 use crate::app::App;
 use crate::audit::Actor;
 use crate::clock;
+use crate::limits::{Kind, Over, Payer};
 use crate::store::{EnvKey, Role};
 
 /// Somebody we know, whatever they ask for.
@@ -91,8 +93,40 @@ pub fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     pairs.find(|(name, _)| name.trim() == wanted).map(|(_, value)| value.trim())
 }
 
-async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
-    app.access.caller(shown(app, headers), clock::now()).await.ok_or_else(Problem::unauthorized)
+/// Whoever shows this secret, if it is known. One that this instance does not know may be a new one: finding out is
+/// a query, and from one address there are only so many.
+pub async fn who(
+    app: &App,
+    shown: Option<Shown<'_>>,
+    Client(address): Client,
+) -> Result<Option<Caller>, Over> {
+    let known = app.access.caller(shown, clock::now());
+    match (known, shown) {
+        (None, Some(shown)) => {
+            app.limits.admit_stranger(address)?;
+            Ok(app.access.newcomer(shown, clock::now()).await)
+        }
+        (known, _) => Ok(known),
+    }
+}
+
+async fn caller(app: &App, parts: &Parts) -> Result<Caller, Problem> {
+    let client = Client::of(parts, &app.config);
+    who(app, shown(app, &parts.headers), client).await?.ok_or_else(Problem::unauthorized)
+}
+
+/// Counts a request of somebody who may make it, before it is looked at any further.
+fn count(app: &App, caller: &Caller, parts: &mut Parts) -> Result<(), Problem> {
+    let kind = match role_of(&parts.method) {
+        Role::Reporter => Kind::Report,
+        _ if parts.uri.path().ends_with("/stream") => Kind::Connect,
+        _ => Kind::Read,
+    };
+    app.limits.admit(caller, kind)?;
+    if let (Kind::Report, Some(subject)) = (kind, caller.subject()) {
+        parts.extensions.insert(Payer(subject.into()));
+    }
+    Ok(())
 }
 
 /// A part of the path, parsed. What cannot be one is a 422 that names it.
@@ -112,7 +146,9 @@ impl FromRequestParts<Arc<App>> for Known {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        caller(app, &parts.headers).await.map(Self)
+        let caller = caller(app, parts).await?;
+        count(app, &caller, parts)?;
+        Ok(Self(caller))
     }
 }
 
@@ -120,7 +156,7 @@ impl FromRequestParts<Arc<App>> for InTenant {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let caller = caller(app, &parts.headers).await?;
+        let caller = caller(app, parts).await?;
         let tenant: Slug = part(parts, app, "tenant").await?;
         if !caller.is_of(&tenant) {
             return Err(Problem::not_found());
@@ -128,6 +164,7 @@ impl FromRequestParts<Arc<App>> for InTenant {
         if !caller.has(&tenant, role_of(&parts.method)) {
             return Err(not_allowed());
         }
+        count(app, &caller, parts)?;
         Ok(Self { caller, tenant })
     }
 }
@@ -153,8 +190,8 @@ impl FromRequestParts<Arc<App>> for Acting {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let caller = caller(app, &parts.headers).await?;
-        Ok(Self(Actor::new(&caller, None)))
+        let caller = caller(app, parts).await?;
+        Ok(Self(Actor::new(&caller, Client::of(parts, &app.config).0)))
     }
 }
 

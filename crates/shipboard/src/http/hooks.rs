@@ -16,6 +16,7 @@ use shipboard_core::id::Slug;
 use shipboard_core::report::Report;
 
 use super::body::{Query, Raw};
+use super::client::Client;
 use super::problem::Problem;
 use crate::app::App;
 use crate::clock;
@@ -64,11 +65,21 @@ struct Told {
 pub async fn take(
     State(app): State<Arc<App>>,
     path: Result<RawPathParams, RawPathParamsRejection>,
+    Client(address): Client,
     query: Query,
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Result<Answer<HookAnswer>, Problem> {
-    let told = admit(&app, path.ok(), &query, &headers, &body)?;
+    let Some(told) = admit(&app, path.ok(), &query, &headers, &body)? else {
+        metrics::counter!("shipboard_refused_total", "reason" => "hook_signature").increment(1);
+        app.limits.admit_stranger(address)?;
+        return Err(Problem::unauthorized());
+    };
+    // Nobody but the source itself uses up what is the source's.
+    let payer = format!("hook:{}/{}", told.tenant, told.source.word());
+    app.limits.admit_report(&payer)?;
+    app.limits.charge_reports(&payer, told.reports.len().saturating_sub(1));
+    app.limits.charge_bytes(&payer, body.len());
     metrics::counter!("shipboard_hook_deliveries_total", "source" => told.source.word()).increment(1);
     // In a task of its own: a sender who leaves between two envs leaves none of them unwritten.
     let writing = app.clone();
@@ -79,14 +90,14 @@ pub async fn take(
     answered.await.map_err(|_| Problem::not_found())?.map(Answer)
 }
 
-/// Finds out whose it is, whether it may come in, and what it says.
+/// Finds out whose it is, whether it may come in, and what it says. None: it may not.
 fn admit(
     app: &App,
     path: Option<RawPathParams>,
     query: &Query,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Told, Problem> {
+) -> Result<Option<Told>, Problem> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let delivery = Delivery { headers: &header, env: query.get("env"), body };
     let (tenant, source) = addressee(path);
@@ -95,14 +106,11 @@ fn admit(
     let secrets = secrets.unwrap_or_default();
     let unsigned = secrets.is_empty() && app.access.mode() == AuthMode::Open;
     let signed = is_signed(source.unwrap_or(Source::Github), secrets, &delivery);
-    let Some((tenant, source)) = to.filter(|_| unsigned || signed) else {
-        metrics::counter!("shipboard_refused_total", "reason" => "hook_signature").increment(1);
-        return Err(Problem::unauthorized());
-    };
+    let Some((tenant, source)) = to.filter(|_| unsigned || signed) else { return Ok(None) };
     let reports = source.read(&delivery).map_err(|error| Problem::malformed(error.to_string()))?;
     // What anybody may send, anybody may send again; and nobody's may stand in the way of what is signed.
     let keys = if signed { source.keys(&delivery) } else { Vec::new() };
-    Ok(Told { tenant, source, reports, keys })
+    Ok(Some(Told { tenant, source, reports, keys }))
 }
 
 /// The tenant a delivery is for, and the source it is of, where they can be one.

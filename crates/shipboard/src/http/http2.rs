@@ -32,7 +32,7 @@ use crate::app::App;
 use crate::tasks::Tasks;
 
 /// Most requests under way on one connection: more than a browser has tabs.
-const MAX_CONCURRENT: u32 = 256;
+pub(super) const MAX_CONCURRENT: u32 = 256;
 /// Longest head of a request, unpacked. As on the front door.
 const MAX_HEAD: u32 = 16 * 1024;
 /// What a client may send of one body, and of all together, before we have read it.

@@ -41,7 +41,7 @@ use tokio::net::TcpListener;
 use self::problem::Problem;
 use crate::app::App;
 use crate::clock;
-use crate::config::AuthMode;
+use crate::config::{AuthMode, Config};
 use crate::tls::Tls;
 
 /// Longest request id that is taken over from a client.
@@ -217,6 +217,22 @@ fn is_ours(app: &App, host: &str) -> bool {
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     let public = app.config.public_url.as_deref().and_then(|url| url.split_once("://"));
     loopback || public.is_some_and(|(_, public)| public.split('/').next() == Some(host))
+}
+
+/// The limits of this room, by name, as [`limits::table`](crate::limits::table) wants them.
+pub(crate) fn limits(config: &Config) -> Vec<(&'static str, u64)> {
+    vec![
+        ("connections", accept::most_connections(config) as u64),
+        ("http2_streams", http2::MAX_CONCURRENT.into()),
+        ("head", socket::MAX_BUFFER as u64),
+        ("body", body::MAX_BODY as u64),
+        ("batch", deployments::MAX_BATCH as u64),
+        ("page_deployments", deployments::MAX_PAGE as u64),
+        ("page_workflows", workflows::MAX_PAGE as u64),
+        ("scopes", stream::MAX_SCOPES as u64),
+        ("search", body::MAX_QUERY_CHARS as u64),
+        ("sessions", session::MOST_OF_ONE as u64),
+    ]
 }
 
 /// Serves until the server stops.

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::body::Query;
+use super::client::Client;
 use super::gate::cookie;
 use super::problem::Problem;
 use super::session::{self, SetCookie, Who, cookie_of};
@@ -121,6 +122,7 @@ pub async fn begin(
     responses((status = 303), (status = 403), (status = 404), (status = 502), (status = 503)))]
 pub async fn callback(
     State(app): State<Arc<App>>,
+    Client(address): Client,
     headers: HeaderMap,
     back: Query,
 ) -> Result<Response, Problem> {
@@ -140,7 +142,7 @@ pub async fn callback(
     // A group's name is made elsewhere: it gives nothing in a tenant that somebody may make some day.
     let tenants = app.store.tenants().await?;
     grants.retain(|grant| tenants.iter().any(|(tenant, _)| *tenant == grant.tenant));
-    let actor = Actor::person(&person.subject, &person.name, None);
+    let actor = Actor::person(&person.subject, &person.name, address);
     if grants.is_empty() || grants.len() > MAX_GRANTS {
         tracing::info!(
             subject = person.subject,

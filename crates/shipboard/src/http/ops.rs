@@ -14,11 +14,11 @@ use serde::Serialize;
 use shipboard_core::counts::Counts;
 use shipboard_core::id::Slug;
 
-use super::gate::shown;
+use super::client::Client;
+use super::gate::{shown, who};
 use super::problem::Problem;
 use crate::access::Caller;
 use crate::app::App;
-use crate::clock;
 use crate::store::{Env, Role};
 
 /// Whether requests should come here, and if not, why.
@@ -68,10 +68,10 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Answer<Readines
     responses((status = 200, body = String, content_type = "text/plain"), (status = 401)))]
 pub async fn metrics_for_admins(
     State(app): State<Arc<App>>,
+    client: Client,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let shown = shown(&app, &headers);
-    let caller = app.access.caller(shown, clock::now()).await.ok_or_else(Problem::unauthorized)?;
+    let caller = who(&app, shown(&app, &headers), client).await?.ok_or_else(Problem::unauthorized)?;
     let Caller::Known(credential) = &caller else { return Ok(metrics(State(app)).await) };
     let tenants: BTreeSet<&Slug> = credential.grants.iter().map(|grant| &grant.tenant).collect();
     let mut tenants: Vec<&Slug> =

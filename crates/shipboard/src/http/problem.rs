@@ -2,11 +2,14 @@
 //!
 //! A 5xx never shows its inside; it is logged, with the request's id, where it becomes a problem.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use shipboard_core::decide::Refusal;
 
+use crate::limits::Over;
 use crate::store::StoreError;
 use crate::writer::WriteError;
 
@@ -20,6 +23,8 @@ pub struct Problem {
     detail: String,
     /// How long a log is that was appended to at the wrong place.
     length: Option<u64>,
+    /// When to come back, where it is known better than as a rule.
+    wait: Option<Duration>,
 }
 
 /// A problem as it is sent.
@@ -45,7 +50,7 @@ pub struct ProblemBody {
 
 impl Problem {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), length: None }
+        Self { status, detail: detail.into(), length: None, wait: None }
     }
 
     /// 400: the body is no JSON.
@@ -137,7 +142,9 @@ impl Problem {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+                // In whole seconds, and not before: who comes as told is not refused again.
+                let seconds = self.wait.map_or(RETRY_AFTER_S, |wait| wait.as_millis().div_ceil(1_000) as u64);
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
             }
             _ => {}
         }
@@ -192,6 +199,12 @@ impl From<&StoreError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         Self::from(&error)
+    }
+}
+
+impl From<Over> for Problem {
+    fn from(over: Over) -> Self {
+        Self { wait: Some(over.wait), ..Self::too_many(over.to_string()) }
     }
 }
 

@@ -16,9 +16,10 @@ use tokio::time::Instant;
 
 use super::channel::{Advance, Channel, Scope, Unable};
 use crate::access::{Caller, Lapse};
-use crate::app::{App, Permit};
+use crate::app::App;
 use crate::board::{self, Block};
 use crate::clock;
+use crate::limits::Permit;
 use crate::store::EnvKey;
 
 /// When a client comes back after a break, before jitter.

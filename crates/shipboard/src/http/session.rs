@@ -16,7 +16,8 @@ use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
 
 use super::body::Json;
-use super::gate::{Acting, Known, cookie, shown};
+use super::client::Client;
+use super::gate::{Acting, Known, cookie, shown, who};
 use super::oidc;
 use super::problem::Problem;
 use crate::access::{self, Caller, Credential, Shown};
@@ -30,7 +31,7 @@ use crate::store::{self, Grant, Role};
 /// How long a session's secret is the same, once its page is loaded again.
 const ROTATE_AFTER: Duration = Duration::from_hours(1);
 /// Most sessions of one subject: the one longest unused ends.
-const MOST_OF_ONE: usize = 50;
+pub(super) const MOST_OF_ONE: usize = 50;
 
 /// Who the browser is to this server.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -160,10 +161,14 @@ pub fn cookie_name(config: &Config) -> &'static str {
 
 /// Who the browser is. A session whose secret has grown old is given another one.
 #[utoipa::path(get, path = "/api/v1/session", tag = "session", responses((status = 200, body = Session)))]
-pub async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn get(
+    State(app): State<Arc<App>>,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let now = clock::now();
     let shown = shown(&app, &headers);
-    let caller = app.access.caller(shown, now).await;
+    let caller = who(&app, shown, client).await?;
     let refused = oidc::refused(&app, &headers);
     let answer = Answer(Session { refused, ..Session::new(&app, caller.as_ref()) });
     let (Some(Caller::Known(session)), Some(Shown::Cookie(secret))) = (&caller, shown) else {
@@ -189,11 +194,11 @@ fn left(session: &Credential, now: Timestamp) -> u64 {
     responses((status = 200, body = Session), (status = 401)))]
 pub async fn sign_in(
     State(app): State<Arc<App>>,
+    client: Client,
     headers: HeaderMap,
     Json(SignIn { token }): Json<SignIn>,
 ) -> Result<Response, Problem> {
-    let caller = app.access.caller(Some(Shown::Token(token.trim())), clock::now()).await;
-    match caller {
+    match who(&app, Some(Shown::Token(token.trim())), client).await? {
         Some(Caller::Known(known)) => {
             let who = Who {
                 subject: known.subject.clone(),
@@ -202,7 +207,7 @@ pub async fn sign_in(
                 grants: known.grants.clone(),
                 expires_at: known.expires_at,
             };
-            let actor = Actor::new(&Caller::Known(known), None);
+            let actor = Actor::new(&Caller::Known(known), client.0);
             let (cookie, session) = open(&app, &headers, who, &actor).await?;
             Ok((cookie, Answer(Session::new(&app, Some(&Caller::Known(session))))).into_response())
         }
@@ -241,7 +246,7 @@ pub async fn open(
 ) -> Result<(SetCookie, Arc<Credential>), Problem> {
     let now = clock::now();
     if let Some(former) = cookie(headers, cookie_name(&app.config))
-        && let Some(Caller::Known(former)) = app.access.caller(Some(Shown::Cookie(former)), now).await
+        && let Some(Caller::Known(former)) = app.access.caller(Some(Shown::Cookie(former)), now)
     {
         let record =
             actor.did("session.end", tenant_of(&former.grants), &former.id, json!({"by": "sign-in"}));
@@ -280,12 +285,16 @@ pub fn tenant_of(grants: &[Grant]) -> Option<&Slug> {
 
 /// Signs out: the session is over, whoever else has its cookie.
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session", responses((status = 204)))]
-pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Problem> {
-    let caller = app.access.caller(shown(&app, &headers), clock::now()).await;
+pub async fn sign_out(
+    State(app): State<Arc<App>>,
+    client: Client,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let caller = who(&app, shown(&app, &headers), client).await?;
     if let Some(caller @ Caller::Known(session)) = &caller
         && session.session.is_some()
     {
-        let record = Actor::new(caller, None).did(
+        let record = Actor::new(caller, client.0).did(
             "session.end",
             tenant_of(&session.grants),
             &session.id,

@@ -32,7 +32,7 @@ use crate::store::EnvKey;
 /// Deployments in a snapshot unless asked.
 const DEFAULT_LIMIT: usize = 100;
 /// Most scopes of a stream.
-const MAX_SCOPES: usize = 32;
+pub(super) const MAX_SCOPES: usize = 32;
 
 /// Streams the deployments page.
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/envs/{env}/stream", tag = "streams",
@@ -143,7 +143,7 @@ impl FromRequestParts<Arc<App>> for Room {
     type Rejection = Problem;
 
     async fn from_request_parts(_: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        if app.has_room() { Ok(Self) } else { Err(refused("max_streams")) }
+        if app.limits.streams.has_room() { Ok(Self) } else { Err(refused("max_streams")) }
     }
 }
 
@@ -171,7 +171,8 @@ async fn open(
     if app.draining.is_cancelled() {
         return Ok(ended(&key, EndReason::Drain));
     }
-    let permit = app.permit(&key.tenant).ok_or_else(|| refused("max_streams_per_tenant"))?;
+    let most = app.access.limits_of(&key.tenant).max_streams;
+    let permit = app.limits.streams.permit(&key.tenant, most, caller.subject()).map_err(refused)?;
     let (scope, is_shared) = (wanted.name(), wanted.is_shared);
     let reached = reached(query, headers);
     let by_env = reached.as_deref().filter(|_| is_shared).map(positions).unwrap_or_default();

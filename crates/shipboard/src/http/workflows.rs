@@ -20,7 +20,7 @@ use super::problem::Problem;
 use crate::app::App;
 
 const PAGE: usize = 100;
-const MAX_PAGE: usize = 1_000;
+pub(super) const MAX_PAGE: usize = 1_000;
 
 /// A page of workflows.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

@@ -1,16 +1,19 @@
-//! Tokens and webhooks' secrets.
+//! Tokens, webhooks' secrets, and tenants' own limits.
 //!
 //! Shared text: compiled once per engine.
 
+use std::time::Duration;
+
+use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
 use sqlx::Transaction;
 
 use super::audit::append;
 use super::touched::parse;
 use super::{BEGIN_WRITE, Db, Pools, begin};
-use crate::store::{Changes, Grant, Hook, Record, Result, Token};
+use crate::store::{Changes, Grant, Hook, Record, Result, TenantLimits, Token};
 
-/// Begins to change tokens or webhooks' secrets: one after the other, so that whoever sees the new count sees
+/// Begins to change tokens, webhooks' secrets or limits: one after the other, so that whoever sees the new count sees
 /// every change up to it.
 async fn begin_change(pools: &Pools) -> Result<Transaction<'static, Db>> {
     let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
@@ -153,6 +156,42 @@ pub(in crate::store) async fn revoke_hook(pools: &Pools, id: &str, record: &Reco
     let done = sqlx::query("update hooks set revoked_at = $2 where id = $1 and revoked_at is null")
         .bind(id)
         .bind(record.at.as_millis())
+        .execute(&mut *transaction)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    append(&mut transaction, record).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+pub(in crate::store) async fn tenant_limits(pools: &Pools) -> Result<Vec<(Slug, TenantLimits)>> {
+    let found: Vec<(String, Option<i64>, Option<i64>)> = sqlx::query_as(
+        "select tenant, keep_deployments_ms, max_streams from tenants
+         where keep_deployments_ms is not null or max_streams is not null",
+    )
+    .fetch_all(&pools.own)
+    .await?;
+    let found = found.into_iter().map(|(tenant, keep, streams)| {
+        let keep_deployments = keep.map(|keep| Duration::from_millis(keep.max(0) as u64));
+        let max_streams = streams.map(|streams| streams.max(0) as usize);
+        Ok((parse(&tenant)?, TenantLimits { keep_deployments, max_streams }))
+    });
+    found.collect()
+}
+
+pub(in crate::store) async fn set_tenant_limits(
+    pools: &Pools,
+    tenant: &Slug,
+    limits: TenantLimits,
+    record: &Record,
+) -> Result<bool> {
+    let mut transaction = begin_change(pools).await?;
+    let done = sqlx::query("update tenants set keep_deployments_ms = $2, max_streams = $3 where tenant = $1")
+        .bind(tenant.as_str())
+        .bind(limits.keep_deployments.map(|keep| keep.as_millis() as i64))
+        .bind(limits.max_streams.map(|streams| i64::try_from(streams).unwrap_or(i64::MAX)))
         .execute(&mut *transaction)
         .await?;
     if done.rows_affected() == 0 {

@@ -1,5 +1,7 @@
 //! Who may come in, as it is kept: tokens, webhooks' secrets, sessions; and the record of who changed what.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
@@ -128,10 +130,19 @@ pub struct Session {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// What a tenant's own limits are; `None`: as the server's flags say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TenantLimits {
+    /// How long finished deployments are kept; zero: for ever.
+    pub keep_deployments: Option<Duration>,
+    /// Most streams open at once, on each instance.
+    pub max_streams: Option<usize>,
+}
+
 /// How often credentials have changed, since the database was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Changes {
-    /// Tokens and webhooks' secrets.
+    /// Tokens, webhooks' secrets, and tenants' own limits.
     pub kept: i64,
     /// Sessions.
     pub sessions: i64,

@@ -23,7 +23,7 @@ use shipboard_core::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use identity::{Changes, Grant, Hook, Record, Role, Session, Token};
+pub use identity::{Changes, Grant, Hook, Record, Role, Session, TenantLimits, Token};
 
 /// Newest timeline entries that a details snapshot carries.
 pub const MAX_TIMELINE: usize = 500;
@@ -532,6 +532,26 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<(EnvKey, DeploymentId)>> {
         on!(self, rows::silent(before, waiting_before, limit))
+    }
+
+    /// Finished deployments of an env made before this, oldest first: none that its workflow's row tells of.
+    pub async fn outdated(&self, key: &EnvKey, before: Timestamp, limit: usize) -> Result<Vec<DeploymentId>> {
+        on!(self, rows::outdated(key, before, limit))
+    }
+
+    /// The limits of the tenants that have limits of their own.
+    pub async fn tenant_limits(&self) -> Result<Vec<(Slug, TenantLimits)>> {
+        on!(self, credentials::tenant_limits())
+    }
+
+    /// Sets a tenant's own limits, and writes down who did. False: there is no such tenant.
+    pub async fn set_tenant_limits(
+        &self,
+        tenant: &Slug,
+        limits: TenantLimits,
+        record: &Record,
+    ) -> Result<bool> {
+        on!(self, credentials::set_tenant_limits(tenant, limits, record))
     }
 
     /// Forgets Idempotency-Keys first used before this.

@@ -58,6 +58,9 @@ pub(super) const WITHOUT_LIMIT: &str =
 pub(super) const NOW: &str = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
 /// The first read of an env in a writing transaction locks its row.
 pub(super) const FOR_UPDATE: &str = " for update";
+/// The ids of the deployments that a workflow's row `w` tells of.
+pub(super) const LATEST_OF_WORKFLOW: &str = "w.row::json #>> '{latest,deployment_id}'";
+pub(super) const CURRENT_OF_WORKFLOW: &str = "w.row::json #>> '{current,deployment_id}'";
 
 #[path = "audit.rs"]
 pub(super) mod audit;

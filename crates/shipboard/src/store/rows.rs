@@ -14,7 +14,7 @@ use shipboard_core::timeline;
 use sqlx::{Database, QueryBuilder};
 
 use super::touched::{of_env, parse};
-use super::{BEGIN_READ, Db, Pools, begin, push_any};
+use super::{BEGIN_READ, CURRENT_OF_WORKFLOW, Db, LATEST_OF_WORKFLOW, Pools, begin, push_any};
 use crate::store::{BoardLoad, DeploymentRead, EnvKey, Filter, MAX_TIMELINE, Page, Result};
 
 type Connection = <Db as Database>::Connection;
@@ -203,4 +203,22 @@ pub(in crate::store) async fn silent(
         .into_iter()
         .map(|(tenant, env, id)| Ok((EnvKey { tenant: parse(&tenant)?, env: parse(&env)? }, parse(&id)?)));
     found.collect()
+}
+
+pub(in crate::store) async fn outdated(
+    pools: &Pools,
+    key: &EnvKey,
+    before: Timestamp,
+    limit: usize,
+) -> Result<Vec<DeploymentId>> {
+    let mut query = of_env("select id from deployments", key);
+    query.push(" and not active and created_at < ").push_bind(before.as_millis());
+    query.push(
+        " and not exists (select 1 from workflows w where w.tenant = deployments.tenant and w.env = deployments.env
+         and w.id = deployments.workflow and deployments.id in (",
+    );
+    query.push(LATEST_OF_WORKFLOW).push(", ").push(CURRENT_OF_WORKFLOW).push("))");
+    query.push(" order by created_at, id limit ").push_bind(limit as i64);
+    let found: Vec<(String,)> = query.build_query_as().fetch_all(&pools.readers).await?;
+    found.iter().map(|(id,)| parse(id)).collect()
 }

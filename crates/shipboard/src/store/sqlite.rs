@@ -31,6 +31,9 @@ pub(super) const WITHOUT_LIMIT: &str = "";
 pub(super) const NOW: &str = "select null";
 /// The first read of an env in a writing transaction locks its row; here the whole database is locked.
 pub(super) const FOR_UPDATE: &str = "";
+/// The ids of the deployments that a workflow's row `w` tells of.
+pub(super) const LATEST_OF_WORKFLOW: &str = "w.row ->> '$.latest.deployment_id'";
+pub(super) const CURRENT_OF_WORKFLOW: &str = "w.row ->> '$.current.deployment_id'";
 /// Most parameters of one statement.
 const MAX_BINDS: usize = 32_000;
 

@@ -21,6 +21,7 @@ mod live;
 mod oidc;
 mod operations;
 mod proxies;
+mod rates;
 mod refusals;
 mod rest;
 mod rooms;

@@ -1,0 +1,198 @@
+//! What one caller may take from the others. Every limit has a name, by which docs/protocol.md tells of it, and the
+//! metrics too.
+
+mod rate;
+mod streams;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use shipboard_core::{board, deployment, report};
+use tokio::time::Instant;
+
+pub use self::rate::{BURST, Over, Rate};
+pub use self::streams::{Permit, Streams};
+use crate::access::Caller;
+use crate::config::Config;
+use crate::{app, http, store};
+
+/// The limits that are kept count of.
+#[derive(Debug)]
+pub struct Limits {
+    /// Streams open now.
+    pub streams: Arc<Streams>,
+    /// Streams opened, by credential.
+    connects: Rate,
+    /// Requests that report nothing, by credential.
+    reads: Rate,
+    /// Reports and pieces of logs, by credential or webhook's source.
+    reports: Rate,
+    /// Bytes of their bodies.
+    bytes: Rate,
+    /// Credentials that nobody knows, by address.
+    failures: Rate,
+}
+
+/// What a request is counted as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// It opens a stream.
+    Connect,
+    /// It reports, or appends to a log.
+    Report,
+    /// Anything else.
+    Read,
+}
+
+/// Whose bytes a request's body has: left in its extensions for whoever reads it.
+#[derive(Clone, Debug)]
+pub struct Payer(pub Arc<str>);
+
+impl Limits {
+    /// With nothing used up.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            streams: Streams::new(
+                config.max_streams,
+                config.max_streams_per_tenant,
+                config.max_streams_per_token,
+            ),
+            connects: Rate::new("connect_rate", config.connect_rate),
+            reads: Rate::new("read_rate", config.read_rate),
+            reports: Rate::new("report_rate", config.report_rate),
+            bytes: Rate::new("byte_rate", config.byte_rate),
+            failures: Rate::new("failure_rate", config.failure_rate),
+        }
+    }
+
+    /// Lets a request in, or says when to come back. In open mode nobody is told apart, and nothing counted.
+    pub fn admit(&self, caller: &Caller, kind: Kind) -> Result<(), Over> {
+        let Some(subject) = caller.subject() else { return Ok(()) };
+        match kind {
+            Kind::Connect => self.connects.take(subject, Instant::now()),
+            Kind::Report => self.admit_report(subject),
+            Kind::Read => self.reads.take(subject, Instant::now()),
+        }
+    }
+
+    /// Lets a report in: one at first, and whoever has bytes left may send a body.
+    pub fn admit_report(&self, payer: &str) -> Result<(), Over> {
+        let now = Instant::now();
+        self.bytes.take(payer, now)?;
+        self.reports.take(payer, now)
+    }
+
+    /// A request that was let in as one report held so many more.
+    pub fn charge_reports(&self, payer: &str, more: usize) {
+        self.reports.charge(payer, more, Instant::now());
+    }
+
+    /// A request that was let in had so many bytes.
+    pub fn charge_bytes(&self, payer: &str, bytes: usize) {
+        self.bytes.charge(payer, bytes, Instant::now());
+    }
+
+    /// Lets somebody whom nobody knows ask whether they are known, or says when to come back. Who is known is never
+    /// asked this, so that nobody locks out those who share their address.
+    pub fn admit_stranger(&self, address: IpAddr) -> Result<(), Over> {
+        self.failures.take(&neighbourhood(address), Instant::now())
+    }
+
+    /// Lets go of those who have nothing to pay for.
+    pub fn forget(&self) {
+        let now = Instant::now();
+        [&self.connects, &self.reads, &self.reports, &self.bytes, &self.failures]
+            .into_iter()
+            .for_each(|rate| rate.forget(now));
+    }
+}
+
+/// What one party has of addresses: one of version 4, or the /64 of version 6 that a provider gives to a customer.
+fn neighbourhood(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+/// Every limit in force, by name; in what unit is in docs/protocol.md. 0: there is none.
+pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
+    let flags = [
+        ("max_streams", config.max_streams as u64),
+        ("max_streams_per_tenant", config.max_streams_per_tenant as u64),
+        ("max_streams_per_token", config.max_streams_per_token as u64),
+        ("connect_rate", config.connect_rate.into()),
+        ("read_rate", config.read_rate.into()),
+        ("report_rate", config.report_rate.into()),
+        ("byte_rate", config.byte_rate.into()),
+        ("failure_rate", config.failure_rate.into()),
+        ("burst", BURST.as_secs()),
+        ("head_timeout", config.head_timeout.as_secs()),
+        ("body_timeout", config.body_timeout.as_secs()),
+        ("idle_timeout", config.idle_timeout.as_secs()),
+        ("write_timeout", config.write_timeout.as_secs()),
+        ("keep_events", config.keep_events.as_secs()),
+        ("keep_deployments", config.keep_deployments.as_secs()),
+    ];
+    let of_reports = [
+        ("text", report::MAX_TEXT_CHARS as u64),
+        ("url", report::MAX_URL_CHARS as u64),
+        ("message", report::MAX_MESSAGE_CHARS as u64),
+        ("event_message", report::MAX_EVENT_MESSAGE_CHARS as u64),
+        ("attempts", report::MAX_ATTEMPT.into()),
+        ("sources_of_an_end", deployment::MAX_TERMINAL_SOURCES as u64),
+    ];
+    let of_boards = [
+        ("board_deployments", (board::MAX_DEPLOYMENTS + board::RESERVE) as u64),
+        ("snapshot_deployments", board::MAX_DEPLOYMENTS as u64),
+        ("snapshot_workflows", board::MAX_WORKFLOWS as u64),
+        ("timeline", store::MAX_TIMELINE as u64),
+        ("log", store::MAX_LOG_BYTES),
+        ("searches", app::SEARCHES as u64),
+        ("events_kept_at_least", app::KEEP_AT_LEAST),
+        ("deliveries_kept", app::KEEP_DELIVERIES_DAYS as u64),
+    ];
+    flags.into_iter().chain(http::limits(config)).chain(of_reports).chain(of_boards).collect()
+}
+
+/// Puts them into the metrics.
+pub fn tell(config: &Config) {
+    for (name, value) in table(config) {
+        metrics::gauge!("shipboard_limit", "name" => name).set(value as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ServeArgs;
+
+    #[test]
+    fn the_document_tells_of_every_limit_and_of_no_other() {
+        let config = Config::new(ServeArgs::default(), Some(std::path::Path::new("/dev/null"))).unwrap();
+        let document = include_str!("../../../docs/protocol.md");
+        let (_, rows) = document.split_once("| name | value | unit |").unwrap();
+        let rows = rows.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let mut told: Vec<(&str, u64)> = rows
+            .map(|row| {
+                let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+                (cells[1].trim_matches('`'), cells[2].replace(',', "").parse().unwrap())
+            })
+            .collect();
+        let mut limits = table(&config);
+        told.sort_unstable();
+        limits.sort_unstable();
+        assert_eq!(told, limits);
+    }
+
+    #[test]
+    fn neighbours_in_one_network_of_version_6_are_one_party() {
+        let of = |address: &str| neighbourhood(address.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));
+        assert_ne!(of("2001:db8:1:2::"), of("2001:db8:1:3::"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+}

@@ -1,0 +1,169 @@
+//! Limits of what one caller may do: who is over one is told when to come back, and the others go on.
+
+use reqwest::{Method, Response, StatusCode};
+use serde_json::json;
+
+use crate::doors::{closed, run, token};
+use crate::harness::{Server, board, eventually};
+
+fn retry_after(refused: &Response) -> u64 {
+    refused.headers()["retry-after"].to_str().unwrap().parse().unwrap()
+}
+
+async fn ask(server: &Server, method: Method, path: &str, secret: &str) -> Response {
+    let request = server.raw(method.clone(), path).bearer_auth(secret);
+    let request = if method == Method::POST { request.json(&json!({"workflow": "web"})) } else { request };
+    request.send().await.unwrap()
+}
+
+/// A token that the server knows.
+async fn known(server: &Server, role: &str) -> String {
+    let secret = token(server, "acme", role, &[]);
+    eventually("the token is known", async || {
+        (ask(server, Method::GET, "/api/v1/session", &secret).await.text().await.unwrap().contains("acme"))
+            .then_some(())
+    })
+    .await;
+    secret
+}
+
+#[tokio::test]
+async fn reports_over_the_rate_are_told_when_to_come_back_while_others_go_on() {
+    let server = closed(&["--report-rate", "1"]).await;
+    let (eager, calm) = (known(&server, "reporter").await, known(&server, "reporter").await);
+    let path = board("/deployments");
+    let mut refused = None;
+    for n in 0..20 {
+        let answer = ask(&server, Method::POST, &path, &eager).await;
+        match answer.status() {
+            StatusCode::CREATED => {}
+            StatusCode::TOO_MANY_REQUESTS => {
+                assert!(n >= 10, "ten seconds' worth may come at once: {n}");
+                refused = Some(answer);
+                break;
+            }
+            other => panic!("{other}"),
+        }
+    }
+    let refused = refused.expect("the rate holds");
+    assert_eq!(retry_after(&refused), 1);
+    assert!(refused.text().await.unwrap().contains("report_rate"));
+    assert_eq!(ask(&server, Method::POST, &path, &calm).await.status(), StatusCode::CREATED);
+    assert_eq!(ask(&server, Method::GET, &path, &eager).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_batch_is_taken_whole_and_paid_for_before_the_next_report() {
+    let server = closed(&["--report-rate", "10"]).await;
+    let secret = known(&server, "reporter").await;
+    let batch = json!({"reports": vec![json!({"workflow": "web"}); 1_000]});
+    let request = server.raw(Method::POST, &board("/deployments:batch")).bearer_auth(&secret).json(&batch);
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    let refused = ask(&server, Method::POST, &board("/deployments"), &secret).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let seconds = retry_after(&refused);
+    assert!((60..=91).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn bytes_over_the_rate_are_refused_before_they_are_read() {
+    let server = closed(&["--byte-rate", "10"]).await;
+    let secret = known(&server, "reporter").await;
+    let post = || server.raw(Method::POST, &board("/deployments")).bearer_auth(&secret);
+    let long = json!({"workflow": "web", "message": "x".repeat(1_000)});
+    assert_eq!(post().json(&long).send().await.unwrap().status(), StatusCode::CREATED);
+    let refused = post().body("no JSON, and nobody looks").send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!((60..=95).contains(&retry_after(&refused)));
+}
+
+#[tokio::test]
+async fn a_token_has_so_many_streams_and_gets_one_back_when_one_ends() {
+    let server = closed(&["--max-streams-per-token", "2"]).await;
+    let (wall, other) = (known(&server, "viewer").await, known(&server, "viewer").await);
+    let path = board("/stream");
+    let one = ask(&server, Method::GET, &path, &wall).await;
+    let _two = ask(&server, Method::GET, &path, &wall).await;
+    assert_eq!(one.status(), StatusCode::OK);
+    let refused = ask(&server, Method::GET, &path, &wall).await;
+    assert_eq!((refused.status(), retry_after(&refused)), (StatusCode::TOO_MANY_REQUESTS, 5));
+    assert_eq!(ask(&server, Method::GET, &path, &other).await.status(), StatusCode::OK);
+    drop(one);
+    eventually("the place is given back", async || {
+        (ask(&server, Method::GET, &path, &wall).await.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn streams_are_opened_at_a_rate_and_reads_are_another_matter() {
+    let server = closed(&["--connect-rate", "1"]).await;
+    let secret = known(&server, "viewer").await;
+    let mut answers = Vec::new();
+    for _ in 0..12 {
+        answers.push(ask(&server, Method::GET, &board("/stream"), &secret).await.status());
+    }
+    assert_eq!(answers[..10], [StatusCode::OK; 10]);
+    assert!(answers.contains(&StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(ask(&server, Method::GET, &board("/counts"), &secret).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn strangers_from_one_address_are_slowed_down_and_whoever_is_known_there_is_not() {
+    let server = closed(&["--failure-rate", "1"]).await;
+    let secret = known(&server, "viewer").await;
+    let hook = "/api/v1/tenants/acme/hooks/github";
+    let mut answers = Vec::new();
+    for n in 0..12 {
+        let path = if n % 2 == 0 { board("/counts") } else { hook.to_owned() };
+        let method = if n % 2 == 0 { Method::GET } else { Method::POST };
+        answers.push(ask(&server, method, &path, "nobody's").await.status());
+    }
+    assert!(answers.contains(&StatusCode::UNAUTHORIZED));
+    let refused = ask(&server, Method::GET, &board("/counts"), "nobody's").await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(retry_after(&refused), 1);
+    assert_eq!(ask(&server, Method::GET, &board("/counts"), &secret).await.status(), StatusCode::OK);
+    let nobody = server.raw(Method::GET, &board("/counts")).send().await.unwrap();
+    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED, "who shows nothing asks nothing of the database");
+}
+
+#[tokio::test]
+async fn a_tenant_s_own_limit_of_streams_holds_without_a_restart() {
+    let server = closed(&[]).await;
+    let secret = known(&server, "viewer").await;
+    let told = run(&server, &["tenant", "limit", "acme", "--max-streams", "0"]);
+    assert_eq!(told.trim(), "acme\tkeep-deployments default\tmax-streams 0");
+    let stream = async || ask(&server, Method::GET, &board("/stream"), &secret).await.status();
+    eventually("the limit holds", async || (stream().await == StatusCode::TOO_MANY_REQUESTS).then_some(()))
+        .await;
+    run(&server, &["tenant", "limit", "acme", "--max-streams", "default"]);
+    eventually("the limit is gone", async || (stream().await == StatusCode::OK).then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_no_longer_goes_and_what_runs_now_stays() {
+    let server = Server::start();
+    let old = |external_id: &str, at: &str| {
+        json!({"external_id": external_id, "source": "ci", "workflow": "web", "status": "success",
+            "version": external_id, "created_at": at, "occurred_at": at})
+    };
+    for (id, at) in [("one", "2020-01-01T00:00:00Z"), ("two", "2020-01-02T00:00:00Z")] {
+        server.report(old(id, at)).await;
+    }
+    let running = json!({"external_id": "three", "source": "ci", "workflow": "web", "status": "running",
+        "created_at": "2020-01-03T00:00:00Z", "occurred_at": "2020-01-03T00:00:00Z"});
+    server.report(running).await;
+    let mut stream = server.stream(&board("/stream")).await;
+    stream.next_of("snapshot").await;
+    run(&server, &["tenant", "limit", "acme", "--keep-deployments", "1d"]);
+    stream.next_of("deployment.delete").await;
+    let list = server.get(&board("/deployments")).await;
+    let versions: Vec<_> =
+        list["items"].as_array().unwrap().iter().map(|row| row["external_id"].clone()).collect();
+    assert_eq!(versions, [json!("three"), json!("two")], "the latest, and what is current");
+    let audit = server.get("/api/v1/tenants/acme/audit").await;
+    let actions: Vec<_> =
+        audit["items"].as_array().unwrap().iter().map(|line| line["action"].clone()).collect();
+    assert!(actions.contains(&json!("deployment.expire")), "{audit}");
+}
