@@ -346,7 +346,7 @@ impl Access {
     }
 
     async fn read_kept(&self) -> Result<()> {
-        let (tokens, hooks) = (self.store.tokens().await?, self.store.hooks().await?);
+        let (tokens, hooks) = (self.store.tokens(None).await?, self.store.hooks(None).await?);
         let limits = self.store.tenant_limits().await?.into_iter().collect();
         let mut copy = self.write();
         copy.keep(tokens, hooks);

@@ -15,7 +15,7 @@ use crate::audit::Actor;
 use crate::config::{MAX_SPAN, Span};
 use crate::credentials::NewToken;
 use crate::hooks::Source;
-use crate::store::{ALL, EnvKey, Grant, Role, Store};
+use crate::store::{ALL, EnvKey, Grant, Hook, Role, Store};
 use crate::{clock, credentials, envs};
 
 /// The database these commands work on.
@@ -178,7 +178,7 @@ pub async fn tenant(command: TenantCommand) -> Done {
             let store = Store::open(&database.database).await?;
             let record =
                 Actor::at_command_line().did("tenant.put", Some(&slug), slug.as_str(), json!({"name": name}));
-            store.note(&[record]).await?;
+            store.note(&record).await?;
             let is_new = store.put_tenant(&slug, envs::name(name.as_deref())?, clock::now()).await?;
             store.close().await;
             if !is_new {
@@ -242,7 +242,7 @@ pub async fn token(command: TokenCommand) -> Done {
         }
         TokenCommand::List { database } => {
             let store = open_existing(&database.database).await?;
-            for (token, _) in store.tokens().await? {
+            for (token, _) in store.tokens(None).await? {
                 let Grant { tenant, role, envs } = token.grant;
                 let envs = envs.map_or("all".to_owned(), |envs| {
                     envs.iter().map(Slug::as_str).collect::<Vec<_>>().join(",")
@@ -256,11 +256,13 @@ pub async fn token(command: TokenCommand) -> Done {
         }
         TokenCommand::Revoke { id, database } => {
             let store = open_existing(&database.database).await?;
-            let tokens = store.tokens().await?;
-            let tenant =
-                tokens.iter().find(|(token, _)| token.id == id).map(|(token, _)| &token.grant.tenant);
-            let record = Actor::at_command_line().did("token.revoke", tenant, &id, json!({}));
-            let revoked = store.revoke_token(&id, &record).await?;
+            let tokens = store.tokens(None).await?;
+            let mut revoked = false;
+            if let Some((token, _)) = tokens.iter().find(|(token, _)| token.id == id) {
+                let tenant = &token.grant.tenant;
+                let record = Actor::at_command_line().did("token.revoke", Some(tenant), &id, json!({}));
+                revoked = store.revoke_token(tenant, &id, &record).await?;
+            }
             store.close().await;
             if !revoked {
                 return Err(format!("there is no token {id} that is not revoked already").into());
@@ -296,7 +298,7 @@ pub async fn hook(command: HookCommand) -> Done {
         }
         HookCommand::List { database } => {
             let store = open_existing(&database.database).await?;
-            for hook in store.hooks().await? {
+            for hook in store.hooks(None).await? {
                 let state = state(None, hook.revoked_at);
                 writeln!(out, "{}\t{}\t{}\t{state}", hook.id, hook.tenant, hook.source)?;
             }
@@ -304,10 +306,12 @@ pub async fn hook(command: HookCommand) -> Done {
         }
         HookCommand::Revoke { id, database } => {
             let store = open_existing(&database.database).await?;
-            let hooks = store.hooks().await?;
-            let tenant = hooks.iter().find(|hook| hook.id == id).map(|hook| &hook.tenant);
-            let record = Actor::at_command_line().did("hook.revoke", tenant, &id, json!({}));
-            let revoked = store.revoke_hook(&id, &record).await?;
+            let hooks = store.hooks(None).await?;
+            let mut revoked = false;
+            if let Some(Hook { tenant, .. }) = hooks.iter().find(|hook| hook.id == id) {
+                let record = Actor::at_command_line().did("hook.revoke", Some(tenant), &id, json!({}));
+                revoked = store.revoke_hook(tenant, &id, &record).await?;
+            }
             store.close().await;
             if !revoked {
                 return Err(format!("there is no hook {id} that is not revoked already").into());

@@ -133,6 +133,15 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
         None => None,
     };
     let store = Store::open(&config.database.0).await?;
+    if let Some(walled) = store.is_walled() {
+        metrics::gauge!("shipboard_row_level_security").set(if walled { 1.0 } else { 0.0 });
+        if !walled {
+            tracing::warn!(
+                "the database's role is a superuser or bypasses row level security, so that nothing but this program's \
+                 own queries keeps tenants apart: make a role that owns the database and may do neither, and connect as it"
+            );
+        }
+    }
     let access = Access::new(store.clone(), &config).await?;
     let listener = TcpListener::bind(config.listen).await?;
     let ops = match config.ops_listen {

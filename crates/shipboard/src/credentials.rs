@@ -32,7 +32,7 @@ type Wrong = String;
 
 /// The tenant is there: nothing is made for one that is not.
 pub async fn must_exist(store: &Store, tenant: &Slug) -> Result<std::result::Result<(), Wrong>> {
-    let is_there = store.tenants().await?.iter().any(|(slug, _)| slug == tenant);
+    let is_there = store.tenant(tenant).await?.is_some();
     Ok(is_there.then_some(()).ok_or_else(|| {
         format!("there is no tenant {tenant}; make it with `shipboard tenant create {tenant}`")
     }))

@@ -37,7 +37,7 @@ async fn bite(app: &Arc<App>, key: &EnvKey, keep_ms: i64) -> Result<usize> {
     // Written down first, as every deletion.
     let detail = json!({"env": key.env, "deployments": outdated.len(), "made_before": before});
     let record = Actor::the_server().did("deployment.expire", Some(&key.tenant), key.env.as_str(), detail);
-    app.store.note(&[record]).await?;
+    app.store.note(&record).await?;
     let requests = outdated.into_iter().map(|id| Request::Delete { id }).collect();
     match app.writers.write(key, requests, None).await {
         Ok(done) => {

@@ -138,8 +138,8 @@ pub async fn tokens(
     State(app): State<Arc<App>>,
     Admin { tenant, .. }: Admin,
 ) -> Result<Answer<TokenList>, Problem> {
-    let tokens = app.store.tokens().await?.into_iter().map(|(token, _)| token);
-    let items = tokens.filter(|token| token.grant.tenant == tenant).map(TokenRow::from).collect();
+    let tokens = app.store.tokens(Some(&tenant)).await?.into_iter();
+    let items = tokens.map(|(token, _)| TokenRow::from(token)).collect();
     Ok(Answer(TokenList { items, next: None }))
 }
 
@@ -173,10 +173,8 @@ pub async fn revoke_token(
     Acting(actor): Acting,
     Path((_, id)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let tokens = app.store.tokens().await?;
-    let of_tenant = tokens.iter().any(|(token, _)| token.id == id && token.grant.tenant == tenant);
     let record = actor.did("token.revoke", Some(&tenant), &id, json!({}));
-    if !of_tenant || !app.store.revoke_token(&id, &record).await? {
+    if !app.store.revoke_token(&tenant, &id, &record).await? {
         return Err(Problem::not_found());
     }
     refresh(&app).await;
@@ -190,8 +188,8 @@ pub async fn hooks(
     State(app): State<Arc<App>>,
     Admin { tenant, .. }: Admin,
 ) -> Result<Answer<HookList>, Problem> {
-    let hooks = app.store.hooks().await?.into_iter();
-    let items = hooks.filter(|hook| hook.tenant == tenant).map(HookRow::from).collect();
+    let hooks = app.store.hooks(Some(&tenant)).await?.into_iter();
+    let items = hooks.map(HookRow::from).collect();
     Ok(Answer(HookList { items, next: None }))
 }
 
@@ -223,10 +221,10 @@ pub async fn revoke_hook(
     Acting(actor): Acting,
     Path((_, source, id)): Path<(String, String, String)>,
 ) -> Result<StatusCode, Problem> {
-    let hooks = app.store.hooks().await?;
-    let is_theirs = |hook: &Hook| hook.id == id && hook.tenant == tenant && hook.source == source;
+    let hooks = app.store.hooks(Some(&tenant)).await?;
+    let is_theirs = |hook: &Hook| hook.id == id && hook.source == source;
     let record = actor.did("hook.revoke", Some(&tenant), &id, json!({"source": source}));
-    if !hooks.iter().any(is_theirs) || !app.store.revoke_hook(&id, &record).await? {
+    if !hooks.iter().any(is_theirs) || !app.store.revoke_hook(&tenant, &id, &record).await? {
         return Err(Problem::not_found());
     }
     refresh(&app).await;

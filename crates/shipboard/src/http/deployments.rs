@@ -260,7 +260,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     // Written down first: nothing is removed of which nobody knows who did it.
     let detail = serde_json::json!({"env": key.env});
-    app.store.note(&[actor.did("deployment.delete", Some(&key.tenant), &id.to_string(), detail)]).await?;
+    app.store.note(&actor.did("deployment.delete", Some(&key.tenant), &id.to_string(), detail)).await?;
     let answer = app.writers.write(&key, vec![Request::Delete { id }], None).await?;
     answer.outcomes.into_iter().try_for_each(|outcome| outcome.map(drop))?;
     Ok(StatusCode::NO_CONTENT)

@@ -151,7 +151,7 @@ pub async fn callback(
         );
         tracing::debug!(groups = ?person.groups, "the groups of an account that was not let in");
         let detail = json!({"account": person.account, "reason": "no rule for a group of theirs"});
-        app.store.note(&[actor.did("session.refuse", None, &person.subject, detail)]).await?;
+        app.store.note(&actor.did("session.refuse", None, &person.subject, detail)).await?;
         return Ok(without(&app, &headers, Trouble::Refused, attempt.next(), &person.account));
     }
     let latest = clock::now().plus_millis(provider.settings.session_max_age.as_millis() as i64);

@@ -13,6 +13,7 @@ use shipboard_core::id::{EventId, Slug};
 use super::body::Json;
 use super::gate::{Acting, Admin, InEnv, InTenant, Known};
 use super::problem::Problem;
+use super::session;
 use crate::access::Caller;
 use crate::app::App;
 use crate::store::Env;
@@ -92,7 +93,18 @@ impl From<Env> for EnvAnswer {
 /// The tenants that the caller may see.
 #[utoipa::path(get, path = "/api/v1/tenants", tag = "tenants", responses((status = 200, body = TenantList)))]
 pub async fn list(State(app): State<Arc<App>>, Known(caller): Known) -> Result<Answer<TenantList>, Problem> {
-    let tenants = app.store.tenants().await?.into_iter().filter(|(slug, _)| caller.is_of(slug));
+    let of_one = match &caller {
+        Caller::Anybody => None,
+        Caller::Known(known) => session::tenant_of(&known.grants),
+    };
+    // Whoever is of one tenant is shown what the database shows that tenant.
+    let tenants = match of_one {
+        Some(tenant) => {
+            app.store.tenant(tenant).await?.map(|name| (tenant.clone(), name)).into_iter().collect()
+        }
+        None => app.store.tenants().await?,
+    };
+    let tenants = tenants.into_iter().filter(|(slug, _)| caller.is_of(slug));
     let items = tenants.map(|(id, name)| Tenant { id, name }).collect();
     Ok(Answer(TenantList { items, next: None }))
 }
@@ -108,12 +120,11 @@ pub async fn put(
 ) -> Result<(StatusCode, Answer<Tenant>), Problem> {
     let name = envs::name(body.name.as_deref()).map_err(Problem::invalid)?;
     let record = actor.did("tenant.put", Some(&tenant), tenant.as_str(), json!({"name": name}));
-    app.store.note(&[record]).await?;
+    app.store.note(&record).await?;
     let is_new = app.store.put_tenant(&tenant, name, clock::now()).await?;
-    let tenants = app.store.tenants().await?;
-    let found = tenants.into_iter().find(|(slug, _)| *slug == tenant).ok_or_else(Problem::not_found)?;
+    let name = app.store.tenant(&tenant).await?.ok_or_else(Problem::not_found)?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Answer(Tenant { id: found.0, name: found.1 })))
+    Ok((status, Answer(Tenant { id: tenant, name })))
 }
 
 /// A tenant's environments.
@@ -144,7 +155,7 @@ pub async fn put_env(
     let proposed = app.boards.proposed_epoch(&key).unwrap_or_else(clock::epoch);
     let birth = envs::Guess::of(&key.env).birth(name, proposed, matches!(caller, Caller::Anybody));
     let said = json!({"name": name, "tier": tier, "position": body.position});
-    app.store.note(&[actor.did("env.put", Some(&key.tenant), key.env.as_str(), said)]).await?;
+    app.store.note(&actor.did("env.put", Some(&key.tenant), key.env.as_str(), said)).await?;
     if birth.with_tenant {
         app.store.put_tenant(&key.tenant, None, clock::now()).await?;
     }

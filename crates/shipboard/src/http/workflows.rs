@@ -100,7 +100,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let workflow = slug(&workflow)?;
     let detail = json!({"env": key.env});
-    app.store.note(&[actor.did("workflow.delete", Some(&key.tenant), workflow.as_str(), detail)]).await?;
+    app.store.note(&actor.did("workflow.delete", Some(&key.tenant), workflow.as_str(), detail)).await?;
     // In bites, so that nobody else waits for all of it: the newest first, until there is none left.
     let mut deleted = false;
     loop {

@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 
 use crate::clock;
-use crate::servers::Service;
+use crate::servers::{Service, superuser};
 use crate::store::{Store, contract};
 
 /// Every table whose rows a restore replaces; what others refer to comes first.
@@ -77,7 +77,7 @@ impl Origin {
     pub(super) fn postgres(crowded: bool) -> Self {
         let service = Service::postgres();
         block_on(async {
-            administer(&service.url(), "create database template").await;
+            administer(&service.superuser_url(), "create database template owner shipboard").await;
             prepare(&of_name(&service.url(), "template"), crowded).await;
         });
         Self { engine: Engine::Postgres(Mutex::new(service)), made: AtomicUsize::new(0), bounces: false }
@@ -98,7 +98,8 @@ impl Origin {
             }
             Engine::Postgres(service) => {
                 let url = service.lock().unwrap().url();
-                block_on(administer(&url, &format!("create database schedule_{n} template template")));
+                let create = format!("create database schedule_{n} template template owner shipboard");
+                block_on(administer(&superuser(&url), &create));
                 Database { url: of_name(&url, &format!("schedule_{n}")) }
             }
         }
@@ -115,7 +116,7 @@ impl Origin {
             }
             Engine::Postgres(service) => {
                 let (_, name) = database.url.rsplit_once('/').unwrap();
-                let url = service.lock().unwrap().url();
+                let url = service.lock().unwrap().superuser_url();
                 block_on(administer(&url, &format!("drop database {name} with (force)")));
             }
         }
@@ -191,7 +192,8 @@ impl Raw {
             let options = SqliteConnectOptions::new().filename(path).foreign_keys(true);
             return Self::Sqlite(Box::new(options.connect().await.unwrap()));
         }
-        let options: PgConnectOptions = url.parse().unwrap();
+        // Who sees the rows of all, whatever an instance is shown.
+        let options: PgConnectOptions = superuser(url).parse().unwrap();
         Self::Postgres(Box::new(options.connect().await.unwrap()))
     }
 

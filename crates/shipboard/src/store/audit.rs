@@ -7,7 +7,8 @@ use shipboard_core::time::Timestamp;
 use sqlx::{Database, QueryBuilder};
 
 use super::touched::parse;
-use super::{BEGIN_WRITE, Db, Pools, begin};
+use super::{Db, Pools};
+use crate::store::whose::Whose;
 use crate::store::{Record, Result};
 
 /// Appends a line within a transaction: what it tells of is committed with it, or neither.
@@ -29,11 +30,14 @@ pub(super) async fn append(connection: &mut <Db as Database>::Connection, record
     Ok(())
 }
 
-pub(in crate::store) async fn note(pools: &Pools, records: &[Record]) -> Result<()> {
-    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
-    for record in records {
-        append(&mut transaction, record).await?;
-    }
+/// Whose affair a line is. The server's own are nobody's else: no tenant is shown them, and who is shown all is.
+fn whose(tenant: Option<&Slug>) -> Whose<'_> {
+    tenant.map_or(Whose::Everybodys, Whose::Tenants)
+}
+
+pub(in crate::store) async fn note(pools: &Pools, record: &Record) -> Result<()> {
+    let mut transaction = pools.writer.begin(whose(record.tenant.as_ref())).await?;
+    append(&mut transaction, record).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -54,7 +58,8 @@ pub(in crate::store) async fn records(
         query.push(" and id < ").push_bind(before);
     }
     query.push(" order by id desc limit ").push_bind(limit as i64);
-    let found: Vec<Columns> = query.build_query_as().fetch_all(&pools.readers).await?;
+    let mut connection = pools.readers.ask(whose(tenant)).await?;
+    let found: Vec<Columns> = query.build_query_as().fetch_all(&mut *connection).await?;
     let found = found.into_iter().map(|(tenant, id, at, actor, address, action, subject, detail)| {
         Ok(Record {
             id,

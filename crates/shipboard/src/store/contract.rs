@@ -441,6 +441,7 @@ mod on_postgres {
     use super::Store;
     use crate::servers::Service;
     use crate::store::postgres;
+    use crate::store::whose::Whose;
 
     async fn open() -> (Store, Service) {
         let service = Service::postgres();
@@ -457,7 +458,7 @@ mod on_postgres {
             let body = serde_json::json!({"workflow": "w", "external_id": format!("{n}")});
             super::write(&store, &key, &[super::post(body)], super::second(n)).await;
         }
-        let pool = sqlx::PgPool::connect(&service.url()).await.unwrap();
+        let pool = sqlx::PgPool::connect(&service.superuser_url()).await.unwrap();
         let mut writer = pool.begin().await.unwrap();
         sqlx::query("select head from envs for update").execute(&mut *writer).await.unwrap();
         assert!(store.trim_log(&key, super::second(1_000), 3).await.unwrap() > 0);
@@ -474,8 +475,9 @@ mod on_postgres {
         let service = Service::postgres();
         let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1);
         let pool = pool.connect_with(postgres::options(&service.url()).unwrap()).await.unwrap();
+        let lane = postgres::Lane::new(pool.clone(), postgres::BEGIN_READ);
         for micros in (0..600).step_by(5) {
-            let begun = postgres::begin(&pool, postgres::BEGIN_READ);
+            let begun = lane.begin(Whose::Everybodys);
             let _ = tokio::time::timeout(Duration::from_micros(micros), begun).await;
             // In a transaction that somebody left open, time stands still.
             let now = async || {

@@ -6,24 +6,27 @@ use std::time::Duration;
 
 use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
-use sqlx::Transaction;
+use sqlx::{QueryBuilder, Transaction};
 
 use super::audit::append;
 use super::touched::parse;
-use super::{BEGIN_WRITE, Db, Pools, begin};
+use super::{Db, Pools};
+use crate::store::whose::Whose;
 use crate::store::{Changes, Grant, Hook, Record, Result, TenantLimits, Token};
 
-/// Begins to change tokens, webhooks' secrets or limits: one after the other, so that whoever sees the new count sees
-/// every change up to it.
-async fn begin_change(pools: &Pools) -> Result<Transaction<'static, Db>> {
-    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
+/// Begins to change a tenant's tokens, webhooks' secrets or limits: one after the other, so that whoever sees the new
+/// count sees every change up to it.
+async fn begin_change(pools: &Pools, tenant: &Slug) -> Result<Transaction<'static, Db>> {
+    let mut transaction = pools.writer.begin(tenant).await?;
     sqlx::query("update credential_changes set kept = kept + 1").execute(&mut *transaction).await?;
     Ok(transaction)
 }
 
 pub(in crate::store) async fn changes(pools: &Pools) -> Result<Changes> {
+    // Two counts, which are about nobody's rows.
+    let mut connection = pools.own.knock().await?;
     let (kept, sessions): (i64, i64) =
-        sqlx::query_as("select kept, sessions from credential_changes").fetch_one(&pools.own).await?;
+        sqlx::query_as("select kept, sessions from credential_changes").fetch_one(&mut *connection).await?;
     Ok(Changes { kept, sessions })
 }
 
@@ -33,7 +36,7 @@ pub(in crate::store) async fn add_token(
     hash: &str,
     record: &Record,
 ) -> Result<()> {
-    let mut transaction = begin_change(pools).await?;
+    let mut transaction = begin_change(pools, &token.grant.tenant).await?;
     sqlx::query(
         "insert into tokens (id, name, tenant, hash, role, envs, created_by, created_at, expires_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -69,13 +72,22 @@ struct TokenColumns {
     revoked_at: Option<i64>,
 }
 
-pub(in crate::store) async fn tokens(pools: &Pools) -> Result<Vec<(Token, String)>> {
-    let found: Vec<TokenColumns> = sqlx::query_as(
+/// A query's end: the rows of one tenant, or of all. Of all for the instance's copy, which has to know whose a
+/// secret is before it is known who asks, and for the command line.
+fn of_tenant<'a>(query: &mut QueryBuilder<Db>, tenant: Option<&'a Slug>) -> Whose<'a> {
+    let Some(tenant) = tenant else { return Whose::Everybodys };
+    query.push(" where tenant = ").push_bind(tenant.as_str().to_owned());
+    Whose::Tenants(tenant)
+}
+
+pub(in crate::store) async fn tokens(pools: &Pools, tenant: Option<&Slug>) -> Result<Vec<(Token, String)>> {
+    let mut query = QueryBuilder::<Db>::new(
         "select id, name, tenant, hash, role, envs, created_by, created_at, used_at, expires_at, revoked_at
-         from tokens order by created_at, id",
-    )
-    .fetch_all(&pools.own)
-    .await?;
+         from tokens",
+    );
+    let mut connection = pools.own.ask(of_tenant(&mut query, tenant)).await?;
+    query.push(" order by created_at, id");
+    let found: Vec<TokenColumns> = query.build_query_as().fetch_all(&mut *connection).await?;
     let found = found.into_iter().map(|found| {
         let token = Token {
             id: found.id,
@@ -96,14 +108,20 @@ pub(in crate::store) async fn tokens(pools: &Pools) -> Result<Vec<(Token, String
     found.collect()
 }
 
-pub(in crate::store) async fn revoke_token(pools: &Pools, id: &str, record: &Record) -> Result<bool> {
-    let mut transaction = begin_change(pools).await?;
-    let done = sqlx::query("update tokens set revoked_at = $2 where id = $1 and revoked_at is null")
-        .bind(id)
-        .bind(record.at.as_millis())
-        .execute(&mut *transaction)
-        .await?;
-    if done.rows_affected() == 0 {
+/// Takes back a tenant's token or webhook's secret.
+async fn revoke(
+    pools: &Pools,
+    table: &'static str,
+    tenant: &Slug,
+    id: &str,
+    record: &Record,
+) -> Result<bool> {
+    let mut transaction = begin_change(pools, tenant).await?;
+    let mut query = QueryBuilder::<Db>::new("update ");
+    query.push(table).push(" set revoked_at = ").push_bind(record.at.as_millis());
+    query.push(" where revoked_at is null and tenant = ").push_bind(tenant.as_str());
+    query.push(" and id = ").push_bind(id);
+    if query.build().execute(&mut *transaction).await?.rows_affected() == 0 {
         return Ok(false);
     }
     append(&mut transaction, record).await?;
@@ -111,8 +129,17 @@ pub(in crate::store) async fn revoke_token(pools: &Pools, id: &str, record: &Rec
     Ok(true)
 }
 
+pub(in crate::store) async fn revoke_token(
+    pools: &Pools,
+    tenant: &Slug,
+    id: &str,
+    record: &Record,
+) -> Result<bool> {
+    revoke(pools, "tokens", tenant, id, record).await
+}
+
 pub(in crate::store) async fn add_hook(pools: &Pools, hook: &Hook, record: &Record) -> Result<()> {
-    let mut transaction = begin_change(pools).await?;
+    let mut transaction = begin_change(pools, &hook.tenant).await?;
     sqlx::query(
         "insert into hooks (id, tenant, source, secret, created_by, created_at) values ($1, $2, $3, $4, $5, $6)",
     )
@@ -131,12 +158,13 @@ pub(in crate::store) async fn add_hook(pools: &Pools, hook: &Hook, record: &Reco
 
 type HookColumns = (String, String, String, String, String, i64, Option<i64>);
 
-pub(in crate::store) async fn hooks(pools: &Pools) -> Result<Vec<Hook>> {
-    let found: Vec<HookColumns> = sqlx::query_as(
-        "select id, tenant, source, secret, created_by, created_at, revoked_at from hooks order by created_at, id",
-    )
-    .fetch_all(&pools.own)
-    .await?;
+pub(in crate::store) async fn hooks(pools: &Pools, tenant: Option<&Slug>) -> Result<Vec<Hook>> {
+    let mut query = QueryBuilder::<Db>::new(
+        "select id, tenant, source, secret, created_by, created_at, revoked_at from hooks",
+    );
+    let mut connection = pools.own.ask(of_tenant(&mut query, tenant)).await?;
+    query.push(" order by created_at, id");
+    let found: Vec<HookColumns> = query.build_query_as().fetch_all(&mut *connection).await?;
     let found = found.into_iter().map(|(id, tenant, source, secret, created_by, created_at, revoked_at)| {
         Ok(Hook {
             id,
@@ -151,27 +179,22 @@ pub(in crate::store) async fn hooks(pools: &Pools) -> Result<Vec<Hook>> {
     found.collect()
 }
 
-pub(in crate::store) async fn revoke_hook(pools: &Pools, id: &str, record: &Record) -> Result<bool> {
-    let mut transaction = begin_change(pools).await?;
-    let done = sqlx::query("update hooks set revoked_at = $2 where id = $1 and revoked_at is null")
-        .bind(id)
-        .bind(record.at.as_millis())
-        .execute(&mut *transaction)
-        .await?;
-    if done.rows_affected() == 0 {
-        return Ok(false);
-    }
-    append(&mut transaction, record).await?;
-    transaction.commit().await?;
-    Ok(true)
+pub(in crate::store) async fn revoke_hook(
+    pools: &Pools,
+    tenant: &Slug,
+    id: &str,
+    record: &Record,
+) -> Result<bool> {
+    revoke(pools, "hooks", tenant, id, record).await
 }
 
 pub(in crate::store) async fn tenant_limits(pools: &Pools) -> Result<Vec<(Slug, TenantLimits)>> {
+    let mut connection = pools.own.ask(Whose::Everybodys).await?;
     let found: Vec<(String, Option<i64>, Option<i64>)> = sqlx::query_as(
         "select tenant, keep_deployments_ms, max_streams from tenants
          where keep_deployments_ms is not null or max_streams is not null",
     )
-    .fetch_all(&pools.own)
+    .fetch_all(&mut *connection)
     .await?;
     let found = found.into_iter().map(|(tenant, keep, streams)| {
         let keep_deployments = keep.map(|keep| Duration::from_millis(keep.max(0) as u64));
@@ -187,7 +210,7 @@ pub(in crate::store) async fn set_tenant_limits(
     limits: TenantLimits,
     record: &Record,
 ) -> Result<bool> {
-    let mut transaction = begin_change(pools).await?;
+    let mut transaction = begin_change(pools, tenant).await?;
     let done = sqlx::query("update tenants set keep_deployments_ms = $2, max_streams = $3 where tenant = $1")
         .bind(tenant.as_str())
         .bind(limits.keep_deployments.map(|keep| keep.as_millis() as i64))

@@ -6,8 +6,9 @@ use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
 use sqlx::QueryBuilder;
 
-use super::{BEGIN_WRITE, Db, Pools, begin, push_any};
+use super::{Db, Pools, push_any};
 use crate::store::Result;
+use crate::store::whose::Whose;
 
 pub(in crate::store) async fn is_known(
     pools: &Pools,
@@ -18,8 +19,9 @@ pub(in crate::store) async fn is_known(
     let mut query = QueryBuilder::<Db>::new("select received_at from deliveries where tenant = ");
     query.push_bind(tenant.as_str()).push(" and source = ").push_bind(source);
     push_any(query.push(" and "), "key", keys.to_vec());
+    let mut connection = pools.readers.ask(tenant).await?;
     let found: Option<(i64,)> =
-        query.push(" limit 1").build_query_as().fetch_optional(&pools.readers).await?;
+        query.push(" limit 1").build_query_as().fetch_optional(&mut *connection).await?;
     Ok(found.is_some())
 }
 
@@ -30,7 +32,7 @@ pub(in crate::store) async fn keep(
     keys: &[String],
     now: Timestamp,
 ) -> Result<()> {
-    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
+    let mut transaction = pools.writer.begin(tenant).await?;
     for key in keys {
         sqlx::query(
             "insert into deliveries (tenant, source, key, received_at) values ($1, $2, $3, $4)
@@ -48,9 +50,12 @@ pub(in crate::store) async fn keep(
 }
 
 pub(in crate::store) async fn forget(pools: &Pools, before: Timestamp) -> Result<u64> {
+    // Of all tenants: what is old is old, whoever it was delivered to.
+    let mut transaction = pools.writer.begin(Whose::Everybodys).await?;
     let done = sqlx::query("delete from deliveries where received_at < $1")
         .bind(before.as_millis())
-        .execute(&pools.writer)
+        .execute(&mut *transaction)
         .await?;
+    transaction.commit().await?;
     Ok(done.rows_affected())
 }

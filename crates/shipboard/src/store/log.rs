@@ -11,7 +11,8 @@ use shipboard_core::time::Timestamp;
 use sqlx::{Executor as _, QueryBuilder};
 
 use super::touched::{of_env, parse};
-use super::{BEGIN_READ, Db, Pools, WITHOUT_LIMIT, begin, envs, push_any_pair};
+use super::{Db, Pools, WITHOUT_LIMIT, envs, push_any_pair};
+use crate::store::whose::Whose;
 use crate::store::{Audit, EnvKey, Head, Result, Tail};
 
 /// An env's epoch and head beside an event of its log, if there is one.
@@ -35,7 +36,9 @@ pub(in crate::store) async fn tail(
     query.push_bind(after.0 as i64).push(" and event_id <= coalesce((select max(last_id) from page), ");
     query.push_bind(after.0 as i64).push(") where envs.tenant = ").push_bind(key.tenant.as_str());
     query.push(" and envs.env = ").push_bind(key.env.as_str()).push(" order by event_id");
-    let found: Vec<Tailed> = query.build_query_as().fetch_all(&pools.own).await?;
+    let mut connection = pools.own.ask(key).await?;
+    let found: Vec<Tailed> = query.build_query_as().fetch_all(&mut *connection).await?;
+    drop(connection);
     let Some((_, head, ..)) = found.first().filter(|(known, ..)| known == epoch.as_str()) else {
         return Ok(Tail::Gap);
     };
@@ -84,8 +87,10 @@ pub(in crate::store) async fn heads(pools: &Pools, keys: &[EnvKey]) -> Result<Ve
     );
     let keys = keys.iter().map(|key| (key.tenant.to_string(), key.env.to_string()));
     push_any_pair(&mut query, "(tenant, env)", keys.collect());
+    // Of all boards at once, each second: one question for each tenant would be as many as there are tenants.
+    let mut connection = pools.own.ask(Whose::Everybodys).await?;
     let found: Vec<(String, String, String, i64, Option<i64>)> =
-        query.build_query_as().fetch_all(&pools.own).await?;
+        query.build_query_as().fetch_all(&mut *connection).await?;
     let found = found.into_iter().map(|(tenant, env, epoch, head, ts)| {
         let key = EnvKey { tenant: parse(&tenant)?, env: parse(&env)? };
         let ts = ts.map(Timestamp::from_millis);
@@ -100,13 +105,15 @@ pub(in crate::store) async fn renew_epoch(
     epoch: &Epoch,
     renewed: &Epoch,
 ) -> Result<bool> {
+    let mut transaction = pools.writer.begin(key).await?;
     let done = sqlx::query("update envs set epoch = $4 where tenant = $1 and env = $2 and epoch = $3")
         .bind(key.tenant.as_str())
         .bind(key.env.as_str())
         .bind(epoch.as_str())
         .bind(renewed.as_str())
-        .execute(&pools.writer)
+        .execute(&mut *transaction)
         .await?;
+    transaction.commit().await?;
     Ok(done.rows_affected() > 0)
 }
 
@@ -117,9 +124,11 @@ pub(in crate::store) async fn trim(pools: &Pools, key: &EnvKey, before: Timestam
     // Asked of a reader first: as a rule there is nothing to remove, and nobody should wait for that.
     let mut query = of_env("select event_id, ts from events", key);
     query.push(" order by event_id limit 1");
-    let oldest: Option<(i64, i64)> = query.build_query_as().fetch_optional(&pools.readers).await?;
+    let mut reading = pools.readers.ask(key).await?;
+    let oldest: Option<(i64, i64)> = query.build_query_as().fetch_optional(&mut *reading).await?;
     let mut query = of_env("select head from envs", key);
-    let head: Option<(i64,)> = query.build_query_as().fetch_optional(&pools.readers).await?;
+    let head: Option<(i64,)> = query.build_query_as().fetch_optional(&mut *reading).await?;
+    drop(reading);
     let (Some((oldest, ts)), Some((head,))) = (oldest, head) else { return Ok(0) };
     let last = (head - keep as i64).min(oldest + TRIM_AT_ONCE - 1);
     if last < oldest || ts >= before.as_millis() {
@@ -127,11 +136,14 @@ pub(in crate::store) async fn trim(pools: &Pools, key: &EnvKey, before: Timestam
     }
     let mut query = of_env("delete from events", key);
     query.push(" and event_id <= ").push_bind(last).push(" and ts < ").push_bind(before.as_millis());
-    Ok(query.build().execute(&pools.writer).await?.rows_affected())
+    let mut transaction = pools.writer.begin(key).await?;
+    let done = query.build().execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(done.rows_affected())
 }
 
 pub(in crate::store) async fn audit(pools: &Pools, key: &EnvKey) -> Result<Option<Audit>> {
-    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
+    let mut transaction = pools.readers.begin(key).await?;
     transaction.execute(WITHOUT_LIMIT).await?;
     let Some(env) = envs::env_in(&mut transaction, key).await? else { return Ok(None) };
 

@@ -11,6 +11,9 @@ pub(crate) mod postgres;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod trouble;
+#[cfg(test)]
+mod wall;
+mod whose;
 
 use shipboard_core::board::Loaded;
 use shipboard_core::counts::Counts;
@@ -365,10 +368,24 @@ impl Store {
     #[cfg(test)]
     pub(crate) async fn execute(&self, statement: &'static str) -> sqlx::Result<()> {
         match &self.engine {
-            Engine::Sqlite(pools) => sqlx::query(statement).execute(&pools.writer).await.map(drop),
-            Engine::Postgres(server) => {
-                sqlx::query(statement).execute(&server.pools().writer).await.map(drop)
+            Engine::Sqlite(pools) => {
+                let mut transaction = pools.writer.begin(whose::Whose::Everybodys).await?;
+                sqlx::query(statement).execute(&mut *transaction).await?;
+                transaction.commit().await
             }
+            Engine::Postgres(server) => {
+                let mut transaction = server.pools().writer.begin(whose::Whose::Everybodys).await?;
+                sqlx::query(statement).execute(&mut *transaction).await?;
+                transaction.commit().await
+            }
+        }
+    }
+
+    /// The database itself keeps tenants apart; `None`: it is one that cannot.
+    pub fn is_walled(&self) -> Option<bool> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(server) => Some(server.is_walled()),
         }
     }
 
@@ -486,6 +503,11 @@ impl Store {
         on!(self, envs::put_env(key, name, tier, position, birth))
     }
 
+    /// A tenant's name.
+    pub async fn tenant(&self, tenant: &Slug) -> Result<Option<String>> {
+        on!(self, envs::tenant(tenant))
+    }
+
     /// Every tenant's slug and name, by slug.
     pub async fn tenants(&self) -> Result<Vec<(Slug, String)>> {
         on!(self, envs::tenants())
@@ -585,14 +607,14 @@ impl Store {
         on!(self, credentials::add_token(token, hash, record))
     }
 
-    /// Every token, with its hash.
-    pub async fn tokens(&self) -> Result<Vec<(Token, String)>> {
-        on!(self, credentials::tokens())
+    /// Every token of a tenant, or of all of them, with its hash.
+    pub async fn tokens(&self, tenant: Option<&Slug>) -> Result<Vec<(Token, String)>> {
+        on!(self, credentials::tokens(tenant))
     }
 
-    /// Takes a token back. False: there is none of this id that was not revoked before.
-    pub async fn revoke_token(&self, id: &str, record: &Record) -> Result<bool> {
-        on!(self, credentials::revoke_token(id, record))
+    /// Takes a token back. False: the tenant has none of this id that was not revoked before.
+    pub async fn revoke_token(&self, tenant: &Slug, id: &str, record: &Record) -> Result<bool> {
+        on!(self, credentials::revoke_token(tenant, id, record))
     }
 
     /// Adds a webhook's secret.
@@ -600,14 +622,14 @@ impl Store {
         on!(self, credentials::add_hook(hook, record))
     }
 
-    /// Every webhook's secret.
-    pub async fn hooks(&self) -> Result<Vec<Hook>> {
-        on!(self, credentials::hooks())
+    /// Every webhook's secret of a tenant, or of all of them.
+    pub async fn hooks(&self, tenant: Option<&Slug>) -> Result<Vec<Hook>> {
+        on!(self, credentials::hooks(tenant))
     }
 
-    /// Takes a webhook's secret back.
-    pub async fn revoke_hook(&self, id: &str, record: &Record) -> Result<bool> {
-        on!(self, credentials::revoke_hook(id, record))
+    /// Takes a webhook's secret back. False: the tenant has none of this id that was not revoked before.
+    pub async fn revoke_hook(&self, tenant: &Slug, id: &str, record: &Record) -> Result<bool> {
+        on!(self, credentials::revoke_hook(tenant, id, record))
     }
 
     /// How often credentials have changed.
@@ -662,9 +684,9 @@ impl Store {
         on!(self, sessions::forget_sessions(before))
     }
 
-    /// Adds lines to the audit log.
-    pub async fn note(&self, records: &[Record]) -> Result<()> {
-        on!(self, audit::note(records))
+    /// Adds a line to the audit log.
+    pub async fn note(&self, record: &Record) -> Result<()> {
+        on!(self, audit::note(record))
     }
 
     /// The audit log of a tenant, or of the server itself: the newest first, those before an id if one is given.

@@ -7,12 +7,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPool, PgPoolOptions, PgRow};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, FromRow, PgConnection, QueryBuilder, Transaction,
-};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, FromRow, PgConnection, QueryBuilder};
 
+pub(super) use self::lane::Lane;
 use super::bulk::{Asked, Rows, Values};
+use super::whose::Whose;
 use super::{EnvKey, StoreError};
 
 /// Connections that write, and as many that read: no crowd of readers keeps a writer waiting.
@@ -56,11 +56,15 @@ pub(super) const WITHOUT_LIMIT: &str =
     "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
 /// The server's time, in milliseconds.
 pub(super) const NOW: &str = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
+/// Whether policies hold for this role.
+const WALLED: &str = "select not (rolsuper or rolbypassrls) from pg_roles where rolname = current_user";
 /// The first read of an env in a writing transaction locks its row.
 pub(super) const FOR_UPDATE: &str = " for update";
 /// The ids of the deployments that a workflow's row `w` tells of.
 pub(super) const LATEST_OF_WORKFLOW: &str = "w.row::json #>> '{latest,deployment_id}'";
 pub(super) const CURRENT_OF_WORKFLOW: &str = "w.row::json #>> '{current,deployment_id}'";
+
+mod lane;
 
 #[path = "audit.rs"]
 pub(super) mod audit;
@@ -86,11 +90,11 @@ pub(super) mod write;
 /// Connections.
 #[derive(Clone, Debug)]
 pub(super) struct Pools {
-    pub(super) writer: PgPool,
-    pub(super) readers: PgPool,
+    pub(super) writer: Lane,
+    pub(super) readers: Lane,
     /// For what the instance itself asks: no crowd of searches keeps a board from its log, or makes the
     /// database look away.
-    pub(super) own: PgPool,
+    pub(super) own: Lane,
     /// When the server last answered on any of them.
     answered: Arc<Mutex<Instant>>,
 }
@@ -98,14 +102,14 @@ pub(super) struct Pools {
 impl Pools {
     /// Connects when the first is needed.
     fn new(options: &PgConnectOptions) -> Self {
-        let pool = |connections: u32, settings: &[(&str, &str)]| {
+        let lane = |connections: u32, settings: &[(&str, &str)], begin| {
             let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT);
-            pool.connect_lazy_with(options.clone().options(settings.iter().copied()))
+            Lane::new(pool.connect_lazy_with(options.clone().options(settings.iter().copied())), begin)
         };
         Self {
-            writer: pool(CONNECTIONS, &OF_WRITERS),
-            readers: pool(CONNECTIONS, &OF_READERS),
-            own: pool(OWN_CONNECTIONS, &OF_READERS),
+            writer: lane(CONNECTIONS, &OF_WRITERS, BEGIN_WRITE),
+            readers: lane(CONNECTIONS, &OF_READERS, BEGIN_READ),
+            own: lane(OWN_CONNECTIONS, &OF_READERS, BEGIN_READ),
             answered: Arc::new(Mutex::new(Instant::now())),
         }
     }
@@ -137,6 +141,8 @@ pub(crate) fn options(url: &str) -> sqlx::Result<PgConnectOptions> {
 pub(super) struct Server {
     options: PgConnectOptions,
     pools: RwLock<Pools>,
+    /// Policies hold for the role that we are.
+    walled: bool,
 }
 
 impl std::fmt::Debug for Server {
@@ -150,15 +156,23 @@ impl Server {
     pub(super) async fn open(url: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let options = options(url)?;
         // On a connection of its own: a migration may take its time.
-        let connecting = tokio::time::timeout(ACQUIRE_TIMEOUT, options.connect()).await;
+        // It may also change everybody's rows, which nobody else who says nothing is shown.
+        let migrating = options.clone().options([("shipboard.tenant", Whose::Everybodys.word())]);
+        let connecting = tokio::time::timeout(ACQUIRE_TIMEOUT, migrating.connect()).await;
         let connected = connecting.unwrap_or_else(|slow| Err(std::io::Error::from(slow).into()));
         let mut connection = connected.map_err(|error| {
             // Names the server, and never a password.
             format!("the database at {}:{}: {error}", options.get_host(), options.get_port())
         })?;
         sqlx::migrate!("migrations/postgres").run(&mut connection).await?;
+        let (walled,): (bool,) = sqlx::query_as(WALLED).fetch_one(&mut connection).await?;
         connection.close().await?;
-        Ok(Self { pools: RwLock::new(Pools::new(&options)), options })
+        Ok(Self { pools: RwLock::new(Pools::new(&options)), options, walled })
+    }
+
+    /// Row level security holds for the role that we are.
+    pub(super) fn is_walled(&self) -> bool {
+        self.walled
     }
 
     /// The connections in use.
@@ -181,16 +195,6 @@ impl Server {
         // Nobody waits for it: a silent server never lets it end.
         tokio::spawn(async move { old.close().await });
     }
-}
-
-/// Begins a transaction, whoever leaves meanwhile. The driver takes a transaction for begun when the answer to
-/// BEGIN is there; one that is dropped before would go back to the pool with its transaction open, and show
-/// whoever gets the connection next the same moment for ever.
-#[allow(clippy::disallowed_methods, reason = "it ends by itself, and its caller waits for it")]
-pub(super) async fn begin(pool: &PgPool, statement: &'static str) -> sqlx::Result<Transaction<'static, Db>> {
-    let pool = pool.clone();
-    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
-    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 /// ` column is one of these`

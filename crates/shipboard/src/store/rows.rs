@@ -14,7 +14,8 @@ use shipboard_core::timeline;
 use sqlx::{Database, QueryBuilder};
 
 use super::touched::{of_env, parse};
-use super::{BEGIN_READ, CURRENT_OF_WORKFLOW, Db, LATEST_OF_WORKFLOW, Pools, begin, push_any};
+use super::{CURRENT_OF_WORKFLOW, Db, LATEST_OF_WORKFLOW, Pools, push_any};
+use crate::store::whose::Whose;
 use crate::store::{BoardLoad, DeploymentRead, EnvKey, Filter, MAX_TIMELINE, Page, Result};
 
 type Connection = <Db as Database>::Connection;
@@ -29,7 +30,7 @@ async fn position(connection: &mut Connection, key: &EnvKey) -> Result<Option<(E
 }
 
 pub(in crate::store) async fn load_board(pools: &Pools, key: &EnvKey) -> Result<BoardLoad> {
-    let mut transaction = begin(&pools.own, BEGIN_READ).await?;
+    let mut transaction = pools.own.begin(key).await?;
     let Some((epoch, event_id, counts)) = position(&mut transaction, key).await? else {
         return Ok(BoardLoad { epoch: None, loaded: Loaded::default(), ts: None });
     };
@@ -54,7 +55,7 @@ pub(in crate::store) async fn deployments(
     filter: &Filter,
     limit: usize,
 ) -> Result<Page<Arc<DeploymentRow>>> {
-    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
+    let mut transaction = pools.readers.begin(key).await?;
     let event_id = position(&mut transaction, key).await?.map_or(EventId(0), |(_, head, _)| head);
     let mut rows = deployment_rows(&mut transaction, key, filter, limit + 1).await?;
     transaction.commit().await?;
@@ -109,7 +110,7 @@ pub(in crate::store) async fn workflows(
     after: Option<&(Timestamp, Slug)>,
     limit: usize,
 ) -> Result<Page<Arc<WorkflowRow>>> {
-    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
+    let mut transaction = pools.readers.begin(key).await?;
     let event_id = position(&mut transaction, key).await?.map_or(EventId(0), |(_, head, _)| head);
     let mut rows = workflow_rows(&mut transaction, key, after, limit + 1).await?;
     transaction.commit().await?;
@@ -139,7 +140,7 @@ pub(in crate::store) async fn workflow(
     key: &EnvKey,
     workflow: &Slug,
 ) -> Result<Option<(Arc<WorkflowRow>, EventId)>> {
-    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
+    let mut transaction = pools.readers.begin(key).await?;
     let Some((_, event_id, _)) = position(&mut transaction, key).await? else { return Ok(None) };
     let mut query = of_env("select row from workflows", key);
     query.push(" and id = ").push_bind(workflow.as_str().to_owned());
@@ -154,7 +155,7 @@ pub(in crate::store) async fn deployment(
     key: &EnvKey,
     id: DeploymentId,
 ) -> Result<Option<DeploymentRead>> {
-    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
+    let mut transaction = pools.readers.begin(key).await?;
     let Some((epoch, event_id, counts)) = position(&mut transaction, key).await? else { return Ok(None) };
     let mut query = of_env("select row from deployments", key);
     query.push(" and id = ").push_bind(id.to_string());
@@ -198,7 +199,9 @@ pub(in crate::store) async fn silent(
     query.push("active and last_heard_at < ").push_bind(before.as_millis());
     query.push(" and (status <> 'waiting' or last_heard_at < ").push_bind(waiting_before.as_millis());
     query.push(") order by last_heard_at limit ").push_bind(limit as i64);
-    let found: Vec<(String, String, String)> = query.build_query_as().fetch_all(&pools.readers).await?;
+    // The watchdog looks after all tenants: whose was silent is the answer.
+    let mut connection = pools.readers.ask(Whose::Everybodys).await?;
+    let found: Vec<(String, String, String)> = query.build_query_as().fetch_all(&mut *connection).await?;
     let found = found
         .into_iter()
         .map(|(tenant, env, id)| Ok((EnvKey { tenant: parse(&tenant)?, env: parse(&env)? }, parse(&id)?)));
@@ -219,6 +222,7 @@ pub(in crate::store) async fn outdated(
     );
     query.push(LATEST_OF_WORKFLOW).push(", ").push(CURRENT_OF_WORKFLOW).push("))");
     query.push(" order by created_at, id limit ").push_bind(limit as i64);
-    let found: Vec<(String,)> = query.build_query_as().fetch_all(&pools.readers).await?;
+    let mut connection = pools.readers.ask(key).await?;
+    let found: Vec<(String,)> = query.build_query_as().fetch_all(&mut *connection).await?;
     found.iter().map(|(id,)| parse(id)).collect()
 }

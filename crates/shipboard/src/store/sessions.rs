@@ -1,4 +1,5 @@
-//! Signed-in browsers, and when credentials were last used.
+//! Signed-in browsers, and when credentials were last used. A person may be of several tenants, so that these
+//! verbs are about people: they see sessions, append to the audit log, and are shown nothing of any tenant's.
 //!
 //! Shared text: compiled once per engine.
 
@@ -6,12 +7,13 @@ use shipboard_core::time::Timestamp;
 use sqlx::{QueryBuilder, Transaction};
 
 use super::audit::append;
-use super::{BEGIN_WRITE, Db, Pools, begin};
+use super::{Db, Pools};
+use crate::store::whose::Whose;
 use crate::store::{Record, Result, Session};
 
 /// Begins to change sessions, one change after the other; gives the change's number.
 async fn begin_change(pools: &Pools) -> Result<(Transaction<'static, Db>, i64)> {
-    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
+    let mut transaction = pools.writer.begin(Whose::Peoples).await?;
     let (change,): (i64,) =
         sqlx::query_as("update credential_changes set sessions = sessions + 1 returning sessions")
             .fetch_one(&mut *transaction)
@@ -125,13 +127,14 @@ struct SessionColumns {
 }
 
 pub(in crate::store) async fn sessions_after(pools: &Pools, change: i64) -> Result<Vec<Session>> {
+    let mut connection = pools.own.ask(Whose::Peoples).await?;
     let found: Vec<SessionColumns> = sqlx::query_as(
         "select id, subject, name, token, grants, hash, former_hash, created_at, rotated_at, used_at, expires_at,
              revoked_at
          from sessions where change > $1",
     )
     .bind(change)
-    .fetch_all(&pools.own)
+    .fetch_all(&mut *connection)
     .await?;
     let found = found.into_iter().map(|found| {
         Ok(Session {
@@ -171,7 +174,8 @@ pub(in crate::store) async fn note_use(
         transaction.commit().await?;
     }
     if !tokens.is_empty() {
-        let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
+        // One batch of whatever tenants' tokens were used: the ids are from the instance's own copy.
+        let mut transaction = pools.writer.begin(Whose::Everybodys).await?;
         for (id, at) in tokens {
             sqlx::query("update tokens set used_at = $2 where id = $1 and (used_at is null or used_at < $2)")
                 .bind(id)
@@ -185,9 +189,11 @@ pub(in crate::store) async fn note_use(
 }
 
 pub(in crate::store) async fn forget_sessions(pools: &Pools, before: Timestamp) -> Result<u64> {
+    let mut transaction = pools.writer.begin(Whose::Peoples).await?;
     let done = sqlx::query("delete from sessions where expires_at < $1 or revoked_at < $1")
         .bind(before.as_millis())
-        .execute(&pools.writer)
+        .execute(&mut *transaction)
         .await?;
+    transaction.commit().await?;
     Ok(done.rows_affected())
 }

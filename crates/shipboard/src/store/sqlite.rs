@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, SqliteConnection, Transaction};
+use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, SqliteConnection};
 
+use self::lane::Lane;
 use super::EnvKey;
 use super::bulk::{Asked, Rows, Values};
 
@@ -22,9 +22,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 /// The driver that the shared text is compiled against here.
 pub(super) type Db = sqlx::Sqlite;
 /// Begins a transaction that will write, and takes the lock at once.
-pub(super) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 /// Begins a transaction whose reads all see the same state.
-pub(super) const BEGIN_READ: &str = "BEGIN DEFERRED";
+const BEGIN_READ: &str = "BEGIN DEFERRED";
 /// Said first in a read that may take as long as it takes, as any may here.
 pub(super) const WITHOUT_LIMIT: &str = "";
 /// It has no time but this machine's.
@@ -36,6 +36,8 @@ pub(super) const LATEST_OF_WORKFLOW: &str = "w.row ->> '$.latest.deployment_id'"
 pub(super) const CURRENT_OF_WORKFLOW: &str = "w.row ->> '$.current.deployment_id'";
 /// Most parameters of one statement.
 const MAX_BINDS: usize = 32_000;
+
+mod lane;
 
 #[path = "audit.rs"]
 pub(super) mod audit;
@@ -61,10 +63,10 @@ pub(super) mod write;
 /// Connections.
 #[derive(Clone, Debug)]
 pub(super) struct Pools {
-    pub(super) writer: SqlitePool,
-    pub(super) readers: SqlitePool,
+    pub(super) writer: Lane,
+    pub(super) readers: Lane,
     /// For what the instance itself asks.
-    pub(super) own: SqlitePool,
+    pub(super) own: Lane,
 }
 
 impl Pools {
@@ -91,15 +93,8 @@ pub(super) async fn open(path: &str) -> Result<Pools, Box<dyn std::error::Error 
     let writer = pool.clone().max_connections(1).connect_with(options.clone()).await?;
     sqlx::migrate!("migrations/sqlite").run(&writer).await?;
     let readers = pool.max_connections(READERS).connect_with(options.pragma("query_only", "on")).await?;
-    Ok(Pools { writer, own: readers.clone(), readers })
-}
-
-/// Begins a transaction.
-pub(super) async fn begin(
-    pool: &SqlitePool,
-    statement: &'static str,
-) -> sqlx::Result<Transaction<'static, Db>> {
-    pool.begin_with(statement).await
+    let readers = Lane::new(readers, BEGIN_READ);
+    Ok(Pools { writer: Lane::new(writer, BEGIN_WRITE), own: readers.clone(), readers })
 }
 
 /// ` column is one of these`

@@ -7,7 +7,7 @@ use shipboard_core::time::Timestamp;
 use sqlx::{Database, QueryBuilder};
 
 use super::touched::{of_env, parse};
-use super::{BEGIN_READ, BEGIN_WRITE, Db, FOR_UPDATE, Pools, begin, push_any};
+use super::{Db, FOR_UPDATE, Pools, push_any};
 use crate::store::{Appended, EnvKey, LogPart, MAX_LOG_BYTES, Result};
 
 /// Longest chunk: a reader looks no further back than this for the one that its offset is in. As long as the
@@ -24,7 +24,7 @@ pub(in crate::store) async fn append(
     bytes: &[u8],
     now: Timestamp,
 ) -> Result<Appended> {
-    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
+    let mut transaction = pools.writer.begin(key).await?;
     let id = id.to_string();
     // A log that grows is a sign of life: this is what the watchdog asks by. The writer keeps its own record.
     let heard = sqlx::query(
@@ -105,7 +105,7 @@ pub(in crate::store) async fn read(
     offset: u64,
     limit: usize,
 ) -> Result<Option<LogPart>> {
-    let mut transaction = begin(&pools.readers, BEGIN_READ).await?;
+    let mut transaction = pools.readers.begin(key).await?;
     if !exists(&mut transaction, key, id).await? {
         return Ok(None);
     }
@@ -143,6 +143,7 @@ pub(in crate::store) async fn lengths(
 ) -> Result<Vec<(DeploymentId, u64)>> {
     let mut query = of_env("select deployment_id, length from logs", key);
     push_any(query.push(" and "), "deployment_id", ids.iter().map(ToString::to_string).collect());
-    let found: Vec<(String, i64)> = query.build_query_as().fetch_all(&pools.own).await?;
+    let mut connection = pools.own.ask(key).await?;
+    let found: Vec<(String, i64)> = query.build_query_as().fetch_all(&mut *connection).await?;
     found.into_iter().map(|(id, length)| Ok((parse(&id)?, length as u64))).collect()
 }

@@ -13,7 +13,7 @@ use shipboard_core::time::Timestamp;
 use sqlx::Database;
 
 use super::touched::{load, of_env, parse};
-use super::{BEGIN_WRITE, Db, FOR_UPDATE, Pools, begin, insert, push_any, update};
+use super::{Db, FOR_UPDATE, Pools, insert, push_any, update};
 use crate::store::bulk::Rows;
 use crate::store::{Birth, EnvKey, Result, Written};
 
@@ -37,7 +37,7 @@ pub(in crate::store) async fn write(
     birth: Option<&Birth>,
     now: Timestamp,
 ) -> Result<Option<Written>> {
-    let mut transaction = begin(&pools.writer, BEGIN_WRITE).await?;
+    let mut transaction = pools.writer.begin(key).await?;
     let mut locked = lock(&mut transaction, key).await?;
     if locked.is_none()
         && let Some(birth) = birth

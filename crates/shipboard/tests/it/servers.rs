@@ -28,13 +28,18 @@ bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
 [ -n "$bin" ] && PATH="$bin:$PATH"
 directory=$(mktemp -d "${TMPDIR:-/tmp}/shipboard-postgres.XXXXXX")
 cd "$directory"
-# A cluster is made once and copied: that is ten times as fast.
-template="${TMPDIR:-/tmp}/shipboard-postgres-template-$(id -u)-$(postgres --version | tr -dc 0-9.)"
+# A cluster is made once and copied: that is ten times as fast. Servers use it as a role that owns the database
+# and is no superuser, as it should be everywhere: row level security then holds.
+template="${TMPDIR:-/tmp}/shipboard-postgres-owned-template-$(id -u)-$(postgres --version | tr -dc 0-9.)"
 create() {
   exec 9>"$template.lock"; flock 9
   if [ ! -d "$template" ]; then
     rm -rf "$template.new"
-    initdb --no-sync --auth=trust --username=shipboard --encoding=UTF8 --locale=C.UTF-8 --wal-segsize=1 -D "$template.new"
+    initdb --no-sync --auth=trust --username=postgres --encoding=UTF8 --locale=C.UTF-8 --wal-segsize=1 -D "$template.new"
+    postgres --single -D "$template.new" postgres <<SQL
+create role shipboard login
+create database board owner shipboard
+SQL
     mv "$template.new" "$template"
   fi
   exec 9>&-
@@ -69,6 +74,11 @@ stop() { kill -KILL "$pid"; wait "$pid"; true; }
 destroy() { stop; }
 "#;
 
+/// The same place of a PostgreSQL, as its superuser.
+pub fn superuser(url: &str) -> String {
+    url.replace("//shipboard@", "//postgres@")
+}
+
 /// A server that runs beside the test.
 pub struct Service {
     guardian: Child,
@@ -80,7 +90,7 @@ pub struct Service {
 impl Service {
     /// A PostgreSQL with an empty database.
     pub fn postgres() -> Self {
-        Self::start(POSTGRES, "postgres", |port| format!("postgres://shipboard@127.0.0.1:{port}/postgres"))
+        Self::start(POSTGRES, "postgres", |port| format!("postgres://shipboard@127.0.0.1:{port}/board"))
     }
 
     /// A NATS without anything in it.
@@ -115,6 +125,11 @@ impl Service {
     /// Where it is reached.
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// Where PostgreSQL is reached as its superuser, who is shown every tenant's rows.
+    pub fn superuser_url(&self) -> String {
+        superuser(&self.url)
     }
 
     /// Tells the guardian what to do, and waits until it is done.

@@ -118,7 +118,7 @@ async fn an_older_state_is_noticed(over: Over, back: Back) {
     let mut cluster = Cluster::start(over, &[]);
     let instances = cluster.instances.clone();
     let [a, b, c] = &instances[..] else { panic!("three instances") };
-    let pool = PgPool::connect(&cluster.database.url()).await.unwrap();
+    let pool = PgPool::connect(&cluster.database.superuser_url()).await.unwrap();
     for n in 0..10 {
         a.report(json!({"workflow": "web", "external_id": format!("kept-{n}"), "status": "running"})).await;
     }
@@ -214,7 +214,7 @@ async fn an_older_state_that_a_restarted_database_comes_with_is_a_new_epoch_over
 async fn other_events_under_the_same_ids_are_noticed(over: Over, anew: usize) {
     let cluster = Cluster::start(over, &[]);
     let [a, b, c] = &cluster.instances[..] else { panic!("three instances") };
-    let pool = PgPool::connect(&cluster.database.url()).await.unwrap();
+    let pool = PgPool::connect(&cluster.database.superuser_url()).await.unwrap();
     a.report(json!({"workflow": "web", "external_id": "kept", "status": "running"})).await;
     back_up(&pool).await;
     let readers = followers(&cluster.instances).await;

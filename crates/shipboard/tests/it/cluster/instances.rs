@@ -228,10 +228,11 @@ async fn a_crowd_that_comes_at_once_loads_a_cold_board_once_and_all_see_the_same
 #[tokio::test]
 async fn instances_that_start_at_the_same_moment_on_an_empty_database_all_come_up() {
     let service = Service::postgres();
-    let pool = sqlx::PgPool::connect(&service.url()).await.unwrap();
+    let pool = sqlx::PgPool::connect(&service.superuser_url()).await.unwrap();
     for database in ["first", "second", "third"] {
-        sqlx::query(sqlx::AssertSqlSafe(format!("create database {database}"))).execute(&pool).await.unwrap();
-        let url = service.url().replace("/postgres", &format!("/{database}"));
+        let create = format!("create database {database} owner shipboard");
+        sqlx::query(sqlx::AssertSqlSafe(create)).execute(&pool).await.unwrap();
+        let url = service.url().replace("/board", &format!("/{database}"));
         let url = url.as_str();
         let instances: Vec<Server> = std::thread::scope(|scope| {
             let starting: Vec<_> = (0..3).map(|_| scope.spawn(|| Server::instance(url, &[]))).collect();
@@ -265,8 +266,5 @@ fn a_database_that_cannot_be_reached_stops_the_start_and_its_password_stays_unsa
     let service = Service::postgres();
     let elsewhere = service.url().replace("shipboard@", "nobody:geheim@");
     check(&elsewhere, "nobody");
-    check(
-        &service.url().replace("/postgres", "/nowhere").replace("shipboard@", "shipboard:geheim@"),
-        "nowhere",
-    );
+    check(&service.url().replace("/board", "/nowhere").replace("shipboard@", "shipboard:geheim@"), "nowhere");
 }

@@ -1,0 +1,1 @@
+-- Nothing: SQLite knows no row level security. The number is PostgreSQL's, so that the two stay in step.
