@@ -122,7 +122,7 @@ fn name((what, clients): (What, usize)) -> String {
 
 fn build(postgres: &Postgres, name: &str, binary: &Path) -> Result<Build> {
     let database = name.to_owned();
-    postgres.run(&format!("create database {database}"))?;
+    postgres.run(&format!("create database {database} owner shipboard"))?;
     Ok(Build { name: name.to_owned(), binary: binary.to_owned(), database, turns: Vec::new() })
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::Result;
-use crate::load::{Load, REPORTERS, Reporter, WORKFLOWS};
+use crate::load::{Load, REPORTERS, Reporter, TENANT, WORKFLOWS};
 use crate::private::{Postgres, program};
 use crate::server::Server;
 
@@ -131,8 +131,10 @@ impl OneByOne {
         let script = self.scripts.iter().find(|script| script.what == what).ok_or("no script")?;
         let (clients, seconds) = (clients.to_string(), time.as_secs().to_string());
         let mut pgbench = program("pgbench");
-        // Each statement planned once and for all: by its parameters it would at times be planned worse.
-        pgbench.env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan");
+        // Each statement planned once and for all: by its parameters it would at times be planned worse. Whose
+        // rows it is about is said once and for all too.
+        let options = format!("-c plan_cache_mode=force_generic_plan -c shipboard.tenant={TENANT}");
+        pgbench.env("PGOPTIONS", options);
         // Each run goes on where no other comes.
         let begin = format!("i={}", self.runs.fetch_add(1, Ordering::Relaxed) * LIVES_A_RUN);
         pgbench.args(["--no-vacuum", "--protocol=prepared", "--jobs=1", "--define", &begin]);

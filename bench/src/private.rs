@@ -27,7 +27,7 @@ cd / && rm -rf "$directory"
 const POSTGRES: &str = r"
 port=$1 directory=$2
 start() {
-  initdb --auth=trust --username=shipboard --encoding=UTF8 --locale=C.UTF-8 -D data || return 1
+  initdb --auth=trust --username=postgres --encoding=UTF8 --locale=C.UTF-8 -D data || return 1
   cat >>data/postgresql.conf <<CONF
 listen_addresses = '127.0.0.1'
 port = $port
@@ -117,6 +117,9 @@ impl Postgres {
         let server = Private::start(POSTGRES, "postgres", "postgres")?;
         let postgres = Self { server, database: "postgres".to_owned() };
         postgres.run("create extension pg_stat_statements")?;
+        // No superuser: row level security holds, and costs what it costs.
+        postgres.run("create role shipboard login")?;
+        postgres.run("alter database postgres owner to shipboard")?;
         for (name, value) in settings.iter().filter_map(|setting| setting.split_once('=')) {
             postgres.set(name, Some(value))?;
         }
@@ -150,7 +153,7 @@ impl Postgres {
 
     /// The same in another database.
     pub fn ask_in(&self, database: &str, sql: &str) -> Result<Vec<Vec<String>>> {
-        let url = self.url_of(database);
+        let url = self.url_of(database).replace("//shipboard@", "//postgres@");
         let args = ["-X", "-A", "-t", "-q", "-F", "\u{1f}", "-v", "ON_ERROR_STOP=1", "-c", sql];
         let output = program("psql").args(args).arg(url).stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
