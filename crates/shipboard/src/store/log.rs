@@ -33,8 +33,9 @@ pub(in crate::store) async fn tail(
     query.push(" order by event_id limit ").push_bind(limit as i64);
     query.push(") select epoch, head, event_id, last_id, ts, change from envs left join events on ");
     query.push("events.tenant = envs.tenant and events.env = envs.env and event_id >= ");
-    query.push_bind(after.0 as i64).push(" and event_id <= coalesce((select max(last_id) from page), ");
-    query.push_bind(after.0 as i64).push(") where envs.tenant = ").push_bind(key.tenant.as_str());
+    // `coalesce` inside: PostgreSQL takes it for something that may leak, and would not look it up in an index.
+    query.push_bind(after.0 as i64).push(" and event_id <= (select coalesce(max(last_id), ");
+    query.push_bind(after.0 as i64).push(") from page) where envs.tenant = ").push_bind(key.tenant.as_str());
     query.push(" and envs.env = ").push_bind(key.env.as_str()).push(" order by event_id");
     let mut connection = pools.own.ask(key).await?;
     let found: Vec<Tailed> = query.build_query_as().fetch_all(&mut *connection).await?;
