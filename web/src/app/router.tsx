@@ -9,6 +9,16 @@ import {
   Outlet,
 } from "@tanstack/react-router";
 import { CrashPage, MissingPage } from "~/routes/problems";
+import { OpenBanner } from "~/shared/open-banner";
+
+function Root() {
+  return (
+    <>
+      <OpenBanner />
+      <Outlet />
+    </>
+  );
+}
 
 const loadHomePage = () => import("~/routes/home");
 const loadSignInPage = () => import("~/routes/sign-in");
@@ -24,7 +34,7 @@ const text = (raw: Readonly<Record<string, unknown>>): Record<string, string> =>
   );
 
 const root = createRootRoute({
-  component: Outlet,
+  component: Root,
   notFoundComponent: MissingPage,
   errorComponent: CrashPage,
 });

@@ -43,6 +43,8 @@ export interface AuditLine {
   readonly id: string;
   readonly at: string;
   readonly actor: string;
+  /** From which address, where it came over the network. */
+  readonly address: string | null;
   readonly action: string;
   readonly subject: string;
 }
@@ -125,6 +127,7 @@ const lineOf = (fields: Fields): AuditLine => ({
   id: textOf(fields.get("id")),
   at: textOf(fields.get("at")),
   actor: textOf(fields.get("actor")),
+  address: textOrNull(fields.get("address")),
   action: textOf(fields.get("action")),
   subject: textOf(fields.get("subject")),
 });

@@ -14,7 +14,7 @@ import { ACTION, Cell, Row, Section, Table, TakeAway } from "./access-table";
 import { NewTokenForm } from "./new-token";
 
 /** The sources that deliver by webhook. */
-const SOURCES = ["github"] as const;
+const SOURCES = ["github", "gitlab", "argocd", "cdevents"] as const;
 
 const when = (at: string | null, never: string): ReactNode => (at ? <RelativeTime at={at} /> : never);
 
@@ -267,7 +267,11 @@ function Audit({ tenant, api }: { tenant: string; api: AccessApi }) {
     >
       <Loaded list={list}>
         {({ pages }) => (
-          <Table label="Audit log" none="Nothing has been changed yet." heads={["When", "What", "Of", "Who"]}>
+          <Table
+            label="Audit log"
+            none="Nothing has been changed yet."
+            heads={["When", "What", "Of", "Who", "From"]}
+          >
             {pages.flatMap(({ items }) =>
               items.map((line) => (
                 <Row key={line.id}>
@@ -275,6 +279,7 @@ function Audit({ tenant, api }: { tenant: string; api: AccessApi }) {
                   <Cell>{line.action}</Cell>
                   <Cell mono>{line.subject}</Cell>
                   <Cell>{line.actor}</Cell>
+                  <Cell mono>{line.address ?? ""}</Cell>
                 </Row>
               )),
             )}
