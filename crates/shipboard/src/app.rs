@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch::{self as signal};
 
 use crate::access::Access;
+use crate::audit::Refusals;
 use crate::board::Boards;
 use crate::bus::{self, Bus, Heard};
 use crate::config::Config;
@@ -48,6 +49,8 @@ pub struct App {
     pub access: Access,
     /// By whom people may sign in, beside tokens.
     pub oidc: Option<Provider>,
+    /// What was refused and is not written down yet.
+    pub refusals: Refusals,
     /// Every background task.
     pub tasks: Tasks,
     /// The metrics, for printing.
@@ -84,6 +87,7 @@ impl App {
             writers: Writers::new(store.clone(), boards.clone(), tasks.clone(), hearing.clone()),
             hearing,
             limits: Limits::new(&config),
+            refusals: Refusals::default(),
             draining: tokio_util::sync::CancellationToken::new(),
             database_ok: AtomicBool::new(true),
             clock_ok: AtomicBool::new(true),
@@ -228,6 +232,7 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
         }
         Ok(())
     });
+    repeat(app, REFUSALS, |app| async move { app.refusals.write(&app.store).await });
     repeat(app, RETENTION, |app| async move { retention::look(&app).await });
     let pace = app.config.lost_after.min(every(30)) / 3;
     repeat(app, pace.max(Duration::from_millis(100)), |app| async move { watch::look(&app).await });
@@ -243,6 +248,8 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 /// How long a webhook's delivery is known to have been taken. GitHub redelivers for three days.
 pub const KEEP_DELIVERIES_DAYS: i64 = 7;
+/// How often refusals are written down.
+const REFUSALS: Duration = Duration::from_secs(10);
 /// How often it is looked for deployments that are kept no longer.
 const RETENTION: Duration = Duration::from_secs(10);
 /// Most searches by text at once; fewer than the connections that requests read by.
@@ -308,6 +315,9 @@ impl Running {
         app.tasks.stop();
         if !app.tasks.ended(LAST_WRITES).await {
             tracing::warn!("some requests were still under way when the server ended");
+        }
+        if let Err(error) = app.refusals.write(&app.store).await {
+            tracing::debug!(%error, "the last refusals are not in the audit log");
         }
         // After the writers: what they committed last is told as well.
         self.bus_tasks.stop();

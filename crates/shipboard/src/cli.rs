@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, DatabaseArgs, HookCommand, TenantCommand, TokenCommand};
 use crate::app::{self, Running, StartError};
-use crate::config::{Config, EXAMPLE, SecretUrl, ServeArgs, Span};
+use crate::config::{AuthMode, Config, EXAMPLE, SecretUrl, ServeArgs, Span};
 use crate::demo::FleetArgs;
 use crate::oidc::Secret;
 use crate::report::ReportCommand;
@@ -118,6 +118,12 @@ async fn begin(config: Config) -> Result<(Running, Signals), StartError> {
     let running = app::start(config, install_metrics()?).await?;
     let scheme = if running.app.config.tls.is_some() { "https" } else { "http" };
     writeln!(std::io::stderr(), "listening on {scheme}://{}", running.address)?;
+    if running.app.access.mode() == AuthMode::Open {
+        tracing::warn!(
+            "OPEN MODE: whoever reaches {} is admin of everything; the first `shipboard token create` closes the doors",
+            running.address
+        );
+    }
     Ok((running, signals))
 }
 

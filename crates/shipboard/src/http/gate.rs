@@ -162,15 +162,17 @@ impl FromRequestParts<Arc<App>> for InTenant {
             return Err(Problem::not_found());
         }
         if !caller.has(&tenant, role_of(&parts.method)) {
-            return Err(not_allowed());
+            return Err(not_allowed(app, &caller, &tenant, parts));
         }
         count(app, &caller, parts)?;
         Ok(Self { caller, tenant })
     }
 }
 
-fn not_allowed() -> Problem {
+fn not_allowed(app: &App, caller: &Caller, tenant: &Slug, parts: &Parts) -> Problem {
     metrics::counter!("shipboard_refused_total", "reason" => "role").increment(1);
+    let actor = Actor::new(caller, Client::of(parts, &app.config).0);
+    app.refusals.count(actor, Some(tenant), &format!("role {}", role_of(&parts.method).as_str()));
     Problem::forbidden("your role does not allow this")
 }
 
@@ -180,7 +182,7 @@ impl FromRequestParts<Arc<App>> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let InTenant { caller, tenant } = InTenant::from_request_parts(parts, app).await?;
         if !caller.has_all_of(&tenant, Role::Admin) {
-            return Err(not_allowed());
+            return Err(not_allowed(app, &caller, &tenant, parts));
         }
         Ok(Self { caller, tenant })
     }
@@ -205,7 +207,7 @@ impl FromRequestParts<Arc<App>> for InEnv {
             return Err(Problem::not_found());
         }
         if !caller.has_in(&tenant, &env, role_of(&parts.method)) {
-            return Err(not_allowed());
+            return Err(not_allowed(app, &caller, &tenant, parts));
         }
         Ok(Self { caller, key: EnvKey { tenant, env } })
     }

@@ -19,6 +19,7 @@ use super::body::{Query, Raw};
 use super::client::Client;
 use super::problem::Problem;
 use crate::app::App;
+use crate::audit::Actor;
 use crate::clock;
 use crate::config::AuthMode;
 use crate::envs::birth;
@@ -70,9 +71,17 @@ pub async fn take(
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Result<Answer<HookAnswer>, Problem> {
-    let Some(told) = admit(&app, path.ok(), &query, &headers, &body)? else {
+    let Some(told) = admit(&app, path.as_ref().ok(), &query, &headers, &body)? else {
         metrics::counter!("shipboard_refused_total", "reason" => "hook_signature").increment(1);
         app.limits.admit_stranger(address)?;
+        // In a tenant's log only where there is something to be signed with: strangers make no tenants.
+        let (tenant, source) = addressee(path.as_ref().ok());
+        let tenant = tenant
+            .zip(source)
+            .filter(|(tenant, source)| !app.access.hook_secrets(tenant, source.word()).is_empty());
+        let source = source.map_or("unknown", Source::word);
+        let of_tenant = tenant.as_ref().map(|(tenant, _)| tenant);
+        app.refusals.count(Actor::unknown(address), of_tenant, &format!("webhook {source}"));
         return Err(Problem::unauthorized());
     };
     // Nobody but the source itself uses up what is the source's.
@@ -93,7 +102,7 @@ pub async fn take(
 /// Finds out whose it is, whether it may come in, and what it says. None: it may not.
 fn admit(
     app: &App,
-    path: Option<RawPathParams>,
+    path: Option<&RawPathParams>,
     query: &Query,
     headers: &HeaderMap,
     body: &[u8],
@@ -114,7 +123,7 @@ fn admit(
 }
 
 /// The tenant a delivery is for, and the source it is of, where they can be one.
-fn addressee(path: Option<RawPathParams>) -> (Option<Slug>, Option<Source>) {
+fn addressee(path: Option<&RawPathParams>) -> (Option<Slug>, Option<Source>) {
     let Some(path) = path else { return (None, None) };
     let named = |name: &str| path.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
     (named("tenant").and_then(|tenant| tenant.parse().ok()), named("source").and_then(Source::of))

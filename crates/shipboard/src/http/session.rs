@@ -214,6 +214,7 @@ pub async fn sign_in(
         Some(caller @ Caller::Anybody) => Ok(Answer(Session::new(&app, Some(&caller))).into_response()),
         None => {
             metrics::counter!("shipboard_refused_total", "reason" => "sign_in").increment(1);
+            app.refusals.count(Actor::unknown(client.0), None, "sign-in");
             Err(Problem::unauthorized())
         }
     }

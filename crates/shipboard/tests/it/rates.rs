@@ -167,3 +167,22 @@ async fn what_is_kept_no_longer_goes_and_what_runs_now_stays() {
         audit["items"].as_array().unwrap().iter().map(|line| line["action"].clone()).collect();
     assert!(actions.contains(&json!("deployment.expire")), "{audit}");
 }
+
+#[tokio::test]
+async fn what_was_refused_is_counted_in_the_audit_log_a_line_for_many() {
+    let server = closed(&[]).await;
+    let (viewer, admin) = (known(&server, "viewer").await, known(&server, "admin").await);
+    let path = board("/deployments");
+    for _ in 0..3 {
+        assert_eq!(ask(&server, Method::POST, &path, &viewer).await.status(), StatusCode::FORBIDDEN);
+    }
+    let line = eventually("the refusals are written down", async || {
+        let answer = ask(&server, Method::GET, "/api/v1/tenants/acme/audit", &admin).await;
+        let audit: serde_json::Value = answer.json().await.unwrap();
+        audit["items"].as_array().unwrap().iter().find(|line| line["action"] == "refuse").cloned()
+    })
+    .await;
+    assert_eq!(line["subject"], "role reporter");
+    assert_eq!(line["address"], "127.0.0.1");
+    assert!(line["detail"]["times"].as_u64().is_some_and(|times| (1..=3).contains(&times)), "{line}");
+}
