@@ -18,6 +18,9 @@ pub struct Timestamp(i64);
 #[error("expected an RFC 3339 time such as 2026-01-31T12:00:00.000Z")]
 pub struct InvalidTimestamp;
 
+/// 0001-01-01T00:00:00Z: RFC 3339 knows no year before it.
+const FIRST: i64 = -62_135_596_800_000;
+
 impl Timestamp {
     /// 2000-01-01T00:00:00Z: whatever claims to have happened before is not believed.
     pub const YEAR_2000: Self = Self(946_684_800_000);
@@ -25,6 +28,11 @@ impl Timestamp {
     /// The time this many milliseconds after the Unix epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
+    }
+
+    /// The same, if it is a time that can be written: one of the years 1 to 9999.
+    pub fn written_from_millis(millis: i64) -> Option<Self> {
+        (FIRST..=jiff::Timestamp::MAX.as_millisecond()).contains(&millis).then_some(Self(millis))
     }
 
     /// Milliseconds since the Unix epoch.
@@ -65,7 +73,7 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
         let at: jiff::Timestamp = text.trim().parse().map_err(|_| InvalidTimestamp)?;
-        Ok(Self(at.as_millisecond()))
+        Self::written_from_millis(at.as_millisecond()).ok_or(InvalidTimestamp)
     }
 }
 
@@ -98,6 +106,18 @@ mod tests {
     fn a_time_without_a_zone_is_refused() {
         assert_eq!("2026-01-31T14:05:06".parse::<Timestamp>(), Err(InvalidTimestamp));
         assert_eq!("yesterday".parse::<Timestamp>(), Err(InvalidTimestamp));
+    }
+
+    #[test]
+    fn a_time_that_could_not_be_written_is_refused() {
+        let check = |text: &str, taken: bool| assert_eq!(text.parse::<Timestamp>().is_ok(), taken, "{text}");
+        check("0001-01-01T00:00:00Z", true);
+        check("0001-01-01T00:00:00+01:00", false);
+        check("-000001-01-01T00:00:00Z", false);
+        check("9999-12-30T00:00:00Z", true);
+        for millis in [i64::MIN, FIRST - 1, jiff::Timestamp::MAX.as_millisecond() + 1, i64::MAX] {
+            assert_eq!(Timestamp::written_from_millis(millis), None);
+        }
     }
 
     #[test]
