@@ -365,7 +365,8 @@ fn step(body: StepBody) -> Result<Step, InvalidReport> {
     // A word that is no status stays as it was said: a step's status changes nothing, it is only shown.
     let status = status.map(|word| match Status::parse(&word) {
         Some(status) => status.as_str().to_owned(),
-        None => word.to_lowercase(),
+        // One letter may be three in lower case.
+        None => cut(&word.to_lowercase(), MAX_TEXT_CHARS).to_owned(),
     });
     Ok(Step { name, status })
 }
@@ -394,8 +395,10 @@ fn bounded(field: &'static str, text: Option<String>, limit: usize) -> Result<Op
 }
 
 fn prose(text: Option<String>, limit: usize) -> Option<String> {
-    let text = text.filter(|text| !text.trim().is_empty())?;
-    Some(without_nul(cut(&text, limit).to_owned()))
+    let text = text?;
+    // What is left of it may be blank.
+    let kept = cut(&text, limit);
+    (!kept.trim().is_empty()).then(|| without_nul(kept.to_owned()))
 }
 
 fn without_nul(text: String) -> String {
@@ -431,6 +434,18 @@ mod tests {
         assert_eq!(report.details.actor.as_deref(), Some("a\u{fffd}b"));
         assert_eq!(report.details.message.map(|m| m.chars().count()), Some(MAX_MESSAGE_CHARS));
         assert_eq!(report.step.and_then(|step| step.status).as_deref(), Some("success"));
+    }
+
+    #[test]
+    fn what_is_cut_is_as_if_it_had_come_so() {
+        let report = read(serde_json::json!({
+            "message": format!("{}x", " ".repeat(MAX_MESSAGE_CHARS)),
+            "step": {"name": "migrate", "status": "\u{130}".repeat(MAX_TEXT_CHARS)},
+        }))
+        .unwrap();
+        assert_eq!(report.details.message, None);
+        let status = report.step.and_then(|step| step.status).unwrap();
+        assert_eq!(status.chars().count(), MAX_TEXT_CHARS);
     }
 
     #[test]
