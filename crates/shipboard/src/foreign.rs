@@ -7,9 +7,9 @@ pub(crate) fn name(text: Option<&str>) -> Option<&str> {
     text.map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// A short text: blank is absent, too long is cut.
+/// A short text: blank is absent, too long is cut, and NUL, which no database keeps, becomes U+FFFD.
 pub(crate) fn brief(text: Option<&str>) -> Option<String> {
-    name(text).map(|text| cut(text, MAX_TEXT_CHARS).to_owned())
+    name(text).map(|text| cut(text, MAX_TEXT_CHARS).replace('\0', "\u{fffd}"))
 }
 
 /// A link: what is no http(s) URL, or too long to be kept, is absent.
@@ -36,6 +36,7 @@ mod tests {
     fn texts_of_others_are_trimmed_and_cut_and_blank_ones_are_absent() {
         assert_eq!(brief(Some("  v1 ")).as_deref(), Some("v1"));
         assert_eq!(brief(Some(" \t")), None);
+        assert_eq!(brief(Some("a\0b")).as_deref(), Some("a\u{fffd}b"));
         assert_eq!(brief(Some(&"é".repeat(300))).map(|text| text.chars().count()), Some(MAX_TEXT_CHARS));
     }
 
