@@ -122,13 +122,13 @@ async fn read_first(stream: &mut TcpStream) -> io::Result<First> {
 }
 
 /// Whether a head asks for a stream, by its first line; `None`: more of it is needed to tell.
-fn is_for_a_stream(bytes: &[u8]) -> Option<bool> {
+pub(super) fn is_for_a_stream(bytes: &[u8]) -> Option<bool> {
     const GET: &[u8] = b"GET ";
     if !bytes.starts_with(&GET[..bytes.len().min(GET.len())]) {
         return Some(false);
     }
     let target = bytes.get(GET.len()..)?;
-    match target.iter().position(|byte| matches!(byte, b' ' | b'?' | b'\r' | b'\n')) {
+    match target.iter().position(|byte| matches!(byte, b' ' | b'?' | b'#' | b'\r' | b'\n')) {
         // Pages may be called so too; their files are not of a size for [`answer`].
         Some(end) => Some(target.starts_with(b"/api/") && target[..end].ends_with(b"/stream")),
         None if bytes.len() >= MAX_HEAD => Some(false),
@@ -137,7 +137,7 @@ fn is_for_a_stream(bytes: &[u8]) -> Option<bool> {
 }
 
 /// The request, once its head is whole. One with a body, pipelined or beyond our limits is hyper's.
-fn parse(bytes: &[u8]) -> Option<Result<Request, ()>> {
+pub(super) fn parse(bytes: &[u8]) -> Option<Result<Request, ()>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut head = httparse::Request::new(&mut headers);
     let length = match head.parse(bytes) {
