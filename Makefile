@@ -8,6 +8,10 @@ SHELL := bash
 NEXTEST := $(shell command -v cargo-nextest 2>/dev/null)
 CARGO_TEST := $(if $(NEXTEST),cargo nextest run --no-fail-fast,cargo test)
 
+# Tools that are installed where they are missed, by what they are called in the registry.
+CARGO_FUZZ := 0.13.2
+CARGO_DENY := 0.20.2
+
 .PHONY: help
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +38,8 @@ lint: web ## Formatting, lints and types, of both languages
 test-rust: web servers ## Tests of the core and the server
 	$(CARGO_TEST) --workspace --locked
 
+# How many at once: make fuzz FOR=60m JOBS=2
+JOBS ?= 1
 # For how long, from which seed on, and on which database: make soak FOR=10m SEED=7 DATABASE=postgres
 FOR ?= 10m
 
@@ -41,6 +47,47 @@ FOR ?= 10m
 soak: web servers ## Let everything go wrong that may, for as long as FOR says
 	ORACLE_FOR='$(FOR)' ORACLE_SEED='$(SEED)' ORACLE_DATABASE='$(DATABASE)' \
 		cargo test --locked -p shipboard --lib -- --ignored --exact oracle::soak --nocapture
+
+.PHONY: fuzz
+fuzz: web ## Throw bytes at every parser, each for its share of FOR, JOBS at once
+	@command -v cargo-fuzz >/dev/null || { \
+		echo "make: installing cargo-fuzz $(CARGO_FUZZ)"; \
+		cargo install --quiet --locked cargo-fuzz@$(CARGO_FUZZ); \
+	}
+	fuzz/run '$(FOR)' '$(JOBS)'
+
+# Of what the pages bring to the browser: permissive, and that of fonts.
+define NPM_LICENCES
+const { packages } = require("./package-lock.json");
+const allowed = ["0BSD", "Apache-2.0", "ISC", "MIT", "OFL-1.1", "Unlicense"];
+const shipped = Object.entries(packages).filter(([path, one]) => path.startsWith("node_modules/") && !one.dev && !one.link);
+const found = shipped.filter(([, one]) => !allowed.includes(one.license));
+for (const [path, one] of found) console.error(`make: the licence of $${path} is $${one.license}`);
+if (found.length > 0) process.exit(1);
+console.log(`make: the licences of $${shipped.length} npm packages are permissive`);
+endef
+export NPM_LICENCES
+
+.PHONY: audit
+audit: node_modules/.installed ## Licences, sources and known faults of all that is depended on
+	@command -v cargo-deny >/dev/null || { \
+		echo "make: installing cargo-deny $(CARGO_DENY)"; \
+		cargo install --quiet --locked cargo-deny@$(CARGO_DENY); \
+	}
+	cargo deny --locked check licenses bans sources
+	@if cargo deny fetch db 2>/dev/null; then \
+		cargo deny --locked check --disable-fetch advisories; \
+	else \
+		echo "make: NOT CHECKED: known faults of crates, whose database cannot be reached from here"; \
+	fi
+	@node -e "$$NPM_LICENCES"
+	@if report=$$(npm audit --json --audit-level=high 2>/dev/null); then \
+		echo "make: no package is known to have a fault that is high"; \
+	elif grep -q '"auditReportVersion"' <<<"$$report"; then \
+		npm audit --audit-level=high; \
+	else \
+		echo "make: NOT CHECKED: known faults of npm packages, which this registry does not tell"; \
+	fi
 
 .PHONY: test-web
 test-web: node_modules/.installed ## Tests of the client package and the web app
