@@ -5,10 +5,14 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
-use shipboard_core::report::{Report, ReportBody};
+use shipboard_core::report::{
+    CommitBody, MAX_EVENT_MESSAGE_CHARS, MAX_MESSAGE_CHARS, Report, ReportBody, cut,
+};
 
 /// Longest line of JSON.
 const MAX_LINE: usize = 1024 * 1024;
+/// Most bytes of a report as JSON: whatever has limits fits in it, and what has none is blank.
+const MAX_REPORT: usize = 64 * 1024;
 /// The source of lines that name none.
 const SOURCE: &str = "import";
 /// Fields that are numbers.
@@ -43,7 +47,7 @@ const FIELDS: [&str; 23] = [
 const STEP_FIELDS: [&str; 2] = ["step.name", "step.status"];
 
 /// A line that is a report.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
     pub(super) line: u64,
     /// The env it names.
@@ -224,12 +228,21 @@ fn row(line: u64, fields: Fields) -> Result<Row, String> {
     }
     // What the server would refuse is refused here, where the line is known.
     Report::try_from(report.clone()).map_err(|error| error.to_string())?;
+    // What it would leave out is not sent: a report alone shall not be longer than a body may be.
+    let cut_to = |text: Option<String>, most| text.map(|text| cut(&text, most).to_owned());
     let filled = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
     let report = ReportBody {
         external_id: filled(report.external_id.clone()).or(Some(identity)),
         source: filled(report.source.clone()).or_else(|| Some(SOURCE.to_owned())),
+        commit: report
+            .commit
+            .map(|it| CommitBody { message: cut_to(it.message, MAX_EVENT_MESSAGE_CHARS), ..it }),
+        message: cut_to(report.message, MAX_MESSAGE_CHARS),
         ..report
     };
+    if serde_json::to_vec(&report).map_or(0, |json| json.len()) > MAX_REPORT {
+        return Err(format!("is a report of more than {MAX_REPORT} bytes"));
+    }
     Ok(Row { line, env, report })
 }
 
@@ -334,6 +347,22 @@ mod tests {
         assert_eq!(rows[1].as_ref().unwrap().line, 2);
         assert!(rows[2].is_err());
         assert_eq!(rows[3].as_ref().unwrap().line, 4);
+    }
+
+    #[test]
+    fn a_line_that_would_be_a_batch_of_its_own_is_cut_or_named() {
+        let long = "x".repeat(2 * MAX_LINE);
+        let rows =
+            read("x.csv", &format!("workflow,message\ncrane,{long}\nwinch,{long}\n"), Columns::default());
+        for row in rows {
+            let message = row.unwrap().report.message.unwrap();
+            assert_eq!(message.chars().count(), MAX_MESSAGE_CHARS);
+        }
+        let blank = " ".repeat(MAX_REPORT);
+        let text = format!("{{\"workflow\":\"crane\",\"actor\":\"{blank}\"}}\n{{\"workflow\":\"winch\"}}");
+        let rows = read("x.jsonl", &text, Columns::default());
+        assert!(rows[0].as_ref().unwrap_err().starts_with("line 1: is a report of more than"));
+        assert!(rows[1].is_ok());
     }
 
     #[test]
