@@ -138,21 +138,14 @@ pub async fn batch(
     InEnv { key, caller }: InEnv,
     Json(batch): Json<Batch>,
 ) -> Result<Answer<BatchAnswer>, Problem> {
-    if batch.reports.len() > MAX_BATCH {
-        return Err(Problem::invalid(format!("reports: at most {MAX_BATCH} in a batch")));
-    }
+    let read = read_each(batch)?;
     if let Some(subject) = caller.subject() {
-        app.limits.charge_reports(subject, batch.reports.len().saturating_sub(1));
+        app.limits.charge_reports(subject, read.len().saturating_sub(1));
     }
-    let mut requests = Vec::with_capacity(batch.reports.len());
-    let mut unread = Vec::with_capacity(batch.reports.len());
-    for report in batch.reports {
-        let body = if report.is_object() {
-            serde_json::from_value(report).map_err(|error| Problem::invalid(error.to_string()))
-        } else {
-            Err(Problem::invalid("a report must be a JSON object"))
-        };
-        match body.and_then(read) {
+    let mut requests = Vec::with_capacity(read.len());
+    let mut unread = Vec::with_capacity(read.len());
+    for report in read {
+        match report {
             Ok(report) => {
                 let new_id = clock::deployment_id();
                 requests.push(Request::Post { report: Box::new(report), new_id, key: None });
@@ -181,6 +174,21 @@ pub async fn batch(
     Ok(Answer(BatchAnswer { results, event_id }))
 }
 
+/// Each report of a batch, or why it cannot be one.
+pub(super) fn read_each(batch: Batch) -> Result<Vec<Result<Report, Problem>>, Problem> {
+    if batch.reports.len() > MAX_BATCH {
+        return Err(Problem::invalid(format!("reports: at most {MAX_BATCH} in a batch")));
+    }
+    let body = |report: serde_json::Value| {
+        if report.is_object() {
+            serde_json::from_value(report).map_err(|error| Problem::invalid(error.to_string()))
+        } else {
+            Err(Problem::invalid("a report must be a JSON object"))
+        }
+    };
+    Ok(batch.reports.into_iter().map(|report| body(report).and_then(read)).collect())
+}
+
 fn refused(problem: &Problem) -> BatchResult {
     BatchResult { status: problem.status().as_u16(), id: None, problem: Some(problem.body(None)) }
 }
@@ -201,6 +209,19 @@ pub async fn list(
     InEnv { key, .. }: InEnv,
     query: Query,
 ) -> Result<Answer<DeploymentList>, Problem> {
+    let filter = filter(&query)?;
+    let limit = query.limit(PAGE, MAX_PAGE)?;
+    let searching = async { if filter.text.is_some() { app.searches.acquire().await.ok() } else { None } };
+    let busy = |_| Problem::too_many("too many searches are under way; come back later");
+    let _turn = tokio::time::timeout(SEARCH_TURN, searching).await.map_err(busy)?;
+    let page = app.store.deployments(&key, &filter, limit).await?;
+    let next = page.rows.last().filter(|_| page.more);
+    let next = next.map(|row| cursor(row.created_at, row.id));
+    Ok(Answer(DeploymentList { items: page.rows, next, event_id: page.event_id }))
+}
+
+/// What a query string says of which deployments are wanted.
+pub(super) fn filter(query: &Query) -> Result<Filter, Problem> {
     let status = |word: &str| {
         Status::parse(word).ok_or_else(|| Problem::invalid(format!("status: `{word}` is not a status")))
     };
@@ -209,11 +230,12 @@ pub async fn list(
         Err(error) => Err(Problem::invalid(format!("workflow: `{slug}` {error}"))),
     };
     let after = query.get("after").map(|cursor| {
-        let place = cursor.split_once('_').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
-        let place = place.map(|(at, id)| (Timestamp::from_millis(at), id));
+        let place = cursor
+            .split_once('_')
+            .and_then(|(at, id)| Some((Timestamp::written_from_millis(at.parse().ok()?)?, id.parse().ok()?)));
         place.ok_or_else(|| Problem::invalid("after: is no cursor of this list"))
     });
-    let filter = Filter {
+    Ok(Filter {
         statuses: query.list("status", status)?,
         workflows: query.list("workflow", workflow)?,
         actor: query.text("actor")?.map(str::to_owned),
@@ -221,15 +243,12 @@ pub async fn list(
         since: query.parsed("since")?,
         until: query.parsed("until")?,
         after: after.transpose()?,
-    };
-    let limit = query.limit(PAGE, MAX_PAGE)?;
-    let searching = async { if filter.text.is_some() { app.searches.acquire().await.ok() } else { None } };
-    let busy = |_| Problem::too_many("too many searches are under way; come back later");
-    let _turn = tokio::time::timeout(SEARCH_TURN, searching).await.map_err(busy)?;
-    let page = app.store.deployments(&key, &filter, limit).await?;
-    let next = page.rows.last().filter(|_| page.more);
-    let next = next.map(|row| format!("{}_{}", row.created_at.as_millis(), row.id));
-    Ok(Answer(DeploymentList { items: page.rows, next, event_id: page.event_id }))
+    })
+}
+
+/// A deployment's place in the list.
+pub(super) fn cursor(created_at: Timestamp, id: DeploymentId) -> String {
+    format!("{}_{id}", created_at.as_millis())
 }
 
 /// One deployment with its timeline.
@@ -267,7 +286,7 @@ pub async fn delete(
 }
 
 /// A body as a report, or why it cannot be one.
-fn read(body: ReportBody) -> Result<Report, Problem> {
+pub(super) fn read(body: ReportBody) -> Result<Report, Problem> {
     Report::try_from(body).map_err(|error| {
         metrics::counter!("shipboard_refused_total", "reason" => "invalid_report").increment(1);
         Problem::invalid(error.to_string())
