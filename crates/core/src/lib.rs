@@ -17,6 +17,9 @@ pub mod counts;
 pub mod decide;
 pub mod deployment;
 pub mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod id;
 pub mod progress;
 pub mod recount;
@@ -26,7 +29,7 @@ pub mod time;
 pub mod timeline;
 pub mod workflow;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 mod model;
 #[cfg(test)]
 mod typescript;

@@ -14,6 +14,9 @@ pub mod credentials;
 pub mod demo;
 pub mod envs;
 mod foreign;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hooks;
 pub mod http;
 pub mod limits;

@@ -5,6 +5,8 @@
 
 mod attempt;
 mod fetch;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod person;
 mod provider;
 mod rules;

@@ -2,11 +2,22 @@
 //! it. It is the executable specification of the SQL behind [`EnvState`]; what is not handed over here,
 //! `decide` does not need. Concurrency, tenants and trimming of the log are absent on purpose.
 
+#![cfg_attr(
+    not(test),
+    allow(dead_code, clippy::unwrap_used, reason = "fuzzing plays reports and nothing else")
+)]
+
+#[cfg(test)]
 mod coverage;
+#[cfg(test)]
 mod generate;
+#[cfg(test)]
 pub(crate) mod notation;
+#[cfg(test)]
 mod properties;
+#[cfg(test)]
 pub(crate) mod scenario;
+#[cfg(test)]
 mod vectors;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -222,7 +233,7 @@ impl Model {
     }
 
     /// Loads, decides, and keeps what was decided, as a transaction would.
-    fn take(&mut self, requests: &[Request], now: Timestamp) -> Decision {
+    pub(crate) fn take(&mut self, requests: &[Request], now: Timestamp) -> Decision {
         let decision = decide(self.load(requests, now), requests, now);
         self.keep(&decision);
         decision
@@ -275,11 +286,16 @@ impl Model {
     }
 
     /// What `shipboard check` would say.
-    fn check(&self) -> (Recount, Vec<String>) {
+    pub(crate) fn check(&self) -> (Recount, Vec<String>) {
         let recount = recount(&self.subjects());
         let rows = self.deployments.values().map(|held| &*held.row);
         let found = differences(&recount, rows, self.workflows.values().map(|row| &**row), &self.counts);
         (recount, found)
+    }
+
+    /// What is stored, deployment by deployment.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = &Vec<StoredReport>> {
+        self.reports.values()
     }
 
     /// All deployments, in the page's order.
@@ -309,7 +325,7 @@ impl Model {
 }
 
 /// What must hold of any decision, whatever was asked.
-fn assert_sound(before: &Model, decision: &Decision, after: &Model) {
+pub(crate) fn assert_sound(before: &Model, decision: &Decision, after: &Model) {
     let ids: Vec<u64> = decision.events.iter().map(|event| event.event_id.0).collect();
     let wanted: Vec<u64> = (before.head.0 + 1..=decision.head.0).collect();
     assert_eq!(ids, wanted, "event ids are gapless and end at the head");

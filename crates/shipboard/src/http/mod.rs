@@ -10,6 +10,8 @@ pub mod client;
 mod credentials;
 mod deployments;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod gate;
 mod hooks;
 mod http2;

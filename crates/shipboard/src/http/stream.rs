@@ -117,7 +117,7 @@ pub(super) async fn shared(
 }
 
 /// Reads `{env}`, `{env}/d/{id}` or `{env}/d/{id}/log`.
-fn parse_scope(text: &str, limit: usize) -> Result<(Slug, Scope), Problem> {
+pub(super) fn parse_scope(text: &str, limit: usize) -> Result<(Slug, Scope), Problem> {
     let invalid = |why: &dyn std::fmt::Display| Problem::invalid(format!("s: `{text}` {why}"));
     let mut parts = text.split('/');
     let env = parts.next().unwrap_or_default().parse::<Slug>().map_err(|error| invalid(&error))?;
@@ -154,7 +154,7 @@ fn reached(query: &Query, headers: &HeaderMap) -> Option<String> {
 }
 
 /// The position of each env in the id of a shared stream; what is none is left out.
-fn positions(text: &str) -> HashMap<Slug, Position> {
+pub(super) fn positions(text: &str) -> HashMap<Slug, Position> {
     let parts = text.split(',').filter_map(|part| part.split_once('='));
     parts.filter_map(|(env, position)| Some((env.parse().ok()?, position.parse().ok()?))).collect()
 }

@@ -1,6 +1,8 @@
 //! `shipboard import`: reports from a file, in batches. Lines that cannot be are named and counted, and
 //! harm no other. Repeating an import changes nothing.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod rows;
 
 use std::collections::BTreeMap;

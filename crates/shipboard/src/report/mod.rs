@@ -9,7 +9,7 @@ mod ci;
 pub mod client;
 mod courier;
 mod git;
-mod import;
+pub(crate) mod import;
 mod log;
 mod run;
 mod script;
