@@ -29,7 +29,7 @@ pub struct Server {
     said: Said,
 }
 
-/// What a server has said on standard error since it listens.
+/// What a server has said on standard error.
 type Said = Arc<Mutex<Vec<String>>>;
 
 impl Server {
@@ -60,6 +60,16 @@ impl Server {
     /// One of the instances that share a database, with more flags.
     pub fn instance(database: &str, args: &[&str]) -> Self {
         Self::on(binary(), tempfile::tempdir().unwrap(), database.to_owned(), args)
+    }
+
+    /// A server that logs all it can, with a new database unless one is named, and with more variables.
+    pub fn verbose(database: Option<&str>, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = binary();
+        command.env("RUST_LOG", "trace").envs(variables.iter().copied());
+        match database {
+            None => Self::by(command, args),
+            Some(database) => Self::on(command, tempfile::tempdir().unwrap(), database.to_owned(), args),
+        }
     }
 
     fn on(command: Command, directory: tempfile::TempDir, database: String, args: &[&str]) -> Self {
@@ -112,6 +122,21 @@ impl Server {
     /// Waits for the process to end by itself.
     pub async fn ended(&mut self) -> std::process::ExitStatus {
         eventually("the server ends", async || self.child.try_wait().unwrap()).await
+    }
+
+    /// Waits for the process to end, and gives all it has said.
+    pub async fn last_words(&mut self) -> Vec<String> {
+        self.ended().await;
+        // Whoever listens holds what was said as long as there may be more.
+        eventually("the last word is heard", async || (Arc::strong_count(&self.said) == 1).then_some(()))
+            .await;
+        self.said()
+    }
+
+    /// The files of its own database, one after the other.
+    pub fn database_bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().path());
+        files.flat_map(|file| std::fs::read(file).unwrap()).collect()
     }
 
     /// Recounts the database with `shipboard check`: all has to agree.
@@ -239,6 +264,7 @@ fn spawn(
             None => heard.push(line),
         }
     };
+    said.lock().unwrap_or_else(PoisonError::into_inner).extend(heard);
     // What it says later is shown with the test's own output, and its pipe never fills.
     let said = said.clone();
     std::thread::spawn(move || {

@@ -26,6 +26,7 @@ mod refusals;
 mod rest;
 mod rooms;
 mod run;
+mod secrets;
 mod servers;
 mod shared;
 mod stream;
