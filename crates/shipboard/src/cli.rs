@@ -9,6 +9,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::prelude::*;
 
 use crate::admin::{self, DatabaseArgs, HookCommand, TenantCommand, TokenCommand};
 use crate::app::{self, Running, StartError};
@@ -173,13 +175,14 @@ const LOGGED: &str = "info,sqlx=error,sqlx_core=error";
 fn tell_what_happens() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOGGED));
-    // At the finest level the broker's address is told, and with it the password.
-    let filter = match "async_nats=warn".parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    };
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(filter_fn(tells_no_secret))).with(filter).init();
+}
+
+/// At its finer levels the broker's driver tells its address, and with it the password: whatever `RUST_LOG` says.
+fn tells_no_secret(event: &tracing::Metadata<'_>) -> bool {
+    *event.level() <= tracing::Level::WARN || !event.target().starts_with("async_nats")
 }
 
 /// Seconds from a millisecond to ten seconds.

@@ -356,3 +356,14 @@ pub fn cookie_of(config: &Config, name: &str, value: &str, max_age_s: u64) -> Se
     let cookie = HeaderValue::from_str(&cookie).expect("cookies are plain text");
     [(header::SET_COOKIE, cookie)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_to_sign_in_with_is_not_shown() {
+        let sign_in: SignIn = serde_json::from_str("{\"token\": \"geheim\"}").unwrap();
+        assert!(!format!("{sign_in:?}").contains("geheim"), "{sign_in:?}");
+    }
+}

@@ -65,7 +65,7 @@ impl Server {
     /// A server that logs all it can, with a new database unless one is named, and with more variables.
     pub fn verbose(database: Option<&str>, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = binary();
-        command.env("RUST_LOG", "trace").envs(variables.iter().copied());
+        command.env("RUST_LOG", "trace,async_nats::connector=trace").envs(variables.iter().copied());
         match database {
             None => Self::by(command, args),
             Some(database) => Self::on(command, tempfile::tempdir().unwrap(), database.to_owned(), args),

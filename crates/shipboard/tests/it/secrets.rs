@@ -276,3 +276,34 @@ async fn no_password_of_the_database_or_the_broker_is_said() {
     listened.ask(listened.server.raw(Method::GET, &board("/deployments"))).await;
     listened.assert_silent().await;
 }
+
+#[test]
+fn whatever_holds_a_secret_shows_it_to_nobody_who_prints_it() {
+    let secret = "geheim".to_owned();
+    let header = |_: &str| Some("geheim");
+    let now = shipboard::clock::now();
+    let hook = shipboard::store::Hook {
+        id: "h1".to_owned(),
+        tenant: "acme".parse().unwrap(),
+        source: "github".to_owned(),
+        secret: secret.clone(),
+        created_by: String::new(),
+        created_at: now,
+        revoked_at: None,
+    };
+    let place = shipboard::report::Place { token: Some(secret.clone()), ..Default::default() };
+    let printed = [
+        format!("{hook:?} {place:?}"),
+        format!("{:?}", shipboard::config::SecretUrl("postgres://me:geheim@db/board".to_owned())),
+        format!("{:?}", shipboard::oidc::Secret(secret.clone())),
+        format!("{:?}", shipboard::oidc::Attempt::new(secret.clone(), now, Some("/t/acme"))),
+        format!(
+            "{:?}",
+            [shipboard::access::Shown::Token("geheim"), shipboard::access::Shown::Cookie("geheim")]
+        ),
+        format!("{:?}", shipboard::hooks::Delivery { headers: &header, env: None, body: b"geheim" }),
+    ];
+    for one in printed {
+        assert!(!one.contains("geheim"), "{one}");
+    }
+}
