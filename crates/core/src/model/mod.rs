@@ -2,10 +2,8 @@
 //! it. It is the executable specification of the SQL behind [`EnvState`]; what is not handed over here,
 //! `decide` does not need. Concurrency, tenants and trimming of the log are absent on purpose.
 
-#![cfg_attr(
-    not(test),
-    allow(dead_code, clippy::unwrap_used, reason = "fuzzing plays reports and nothing else")
-)]
+#![allow(clippy::unwrap_used, reason = "of tests, and of what fuzzing plays on")]
+#![cfg_attr(not(test), allow(dead_code, reason = "fuzzing plays reports and nothing else"))]
 
 #[cfg(test)]
 mod coverage;

@@ -65,7 +65,11 @@ fn check(target: &str, run: impl Fn(&[u8])) {
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]));
     let cases = (select(seeds), edits());
-    runner.run(&cases, |(seed, edits)| Ok(run(&edited(&seed, &edits)))).unwrap();
+    let tried = runner.run(&cases, |(seed, edits)| {
+        run(&edited(&seed, &edits));
+        Ok(())
+    });
+    tried.unwrap();
 }
 
 /// The same where reports are read: of each seed some are.

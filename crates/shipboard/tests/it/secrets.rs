@@ -143,7 +143,7 @@ impl Listened {
 fn session_cookie(response: &reqwest::Response) -> String {
     let cookies = response.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
     let cookie = cookies.filter_map(|cookie| cookie.split(';').next()?.strip_prefix("shipboard_session="));
-    cookie.last().unwrap().to_owned()
+    cookie.collect::<Vec<_>>().pop().unwrap().to_owned()
 }
 
 #[tokio::test]
