@@ -54,6 +54,10 @@ fuzz: web ## Throw bytes at every parser, each for its share of FOR, JOBS at onc
 		echo "make: installing cargo-fuzz $(CARGO_FUZZ)"; \
 		cargo install --quiet --locked cargo-fuzz@$(CARGO_FUZZ); \
 	}
+	@command -v c++ >/dev/null || { \
+		echo "make: the fuzzer is built with a C++ compiler: install Debian's package g++ (as root: apt-get install g++)"; \
+		exit 1; \
+	}
 	fuzz/run '$(FOR)' '$(JOBS)'
 
 # Of what the pages bring to the browser: permissive, and that of fonts.

@@ -278,6 +278,7 @@ mod tests {
         check("GET /api/v1/tenants/a/envs/b/stream?limit=5 HT", Some(true));
         check("GET /api/v1/tenants/a/envs/b/streams HTTP/1.1\r\n", Some(false));
         check("GET /?x=/stream HTTP/1.1\r\n", Some(false));
+        check("GET /api/v1/openapi.json#/stream HTTP/1.1\r\n", Some(false));
         check("GET /t/acme/stream HTTP/1.1\r\n", Some(false));
         check("POST /stream HTTP/1.1\r\n", Some(false));
         check("\u{16}\u{3}\u{1}", Some(false));

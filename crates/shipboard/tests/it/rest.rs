@@ -152,7 +152,8 @@ async fn lists_are_filtered_and_paged_on_the_server() {
     let second = server.get(&board(&format!("/deployments?limit=3&after={next}"))).await;
     assert_eq!(second["items"][0]["external_id"], "run_3");
     assert!(first["event_id"].is_u64());
-    for bad in ["status=great", "since=x", "limit=0", "limit=501", "after=1"] {
+    let beyond = format!("after={}_0198a6c2-7d1e-7c3a-9f00-1234567890ab", i64::MAX);
+    for bad in ["status=great", "since=x", "limit=0", "limit=501", "after=1", &beyond] {
         let status = server.get_status(&board(&format!("/deployments?{bad}"))).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
     }
