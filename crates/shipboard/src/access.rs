@@ -489,6 +489,11 @@ impl Access {
         live.filter(|session| copy.lapse(session, now, self.idle).is_none()).cloned().collect()
     }
 
+    /// Some tenant has limits of its own.
+    pub fn has_limits(&self) -> bool {
+        !self.copy().limits.is_empty()
+    }
+
     /// What a tenant's own limits are.
     pub fn limits_of(&self, tenant: &Slug) -> TenantLimits {
         self.copy().limits.get(tenant).copied().unwrap_or_default()

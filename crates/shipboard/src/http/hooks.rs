@@ -71,11 +71,11 @@ pub async fn take(
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Result<Answer<HookAnswer>, Problem> {
-    let Some(told) = admit(&app, path.as_ref().ok(), &query, &headers, &body)? else {
+    let (tenant, source) = addressee(path.ok());
+    let Some(told) = admit(&app, (tenant.as_ref(), source), &query, &headers, &body)? else {
         metrics::counter!("shipboard_refused_total", "reason" => "hook_signature").increment(1);
         app.limits.admit_stranger(address)?;
         // In a tenant's log only where there is something to be signed with: strangers make no tenants.
-        let (tenant, source) = addressee(path.as_ref().ok());
         let tenant = tenant
             .zip(source)
             .filter(|(tenant, source)| !app.access.hook_secrets(tenant, source.word()).is_empty());
@@ -102,14 +102,13 @@ pub async fn take(
 /// Finds out whose it is, whether it may come in, and what it says. None: it may not.
 fn admit(
     app: &App,
-    path: Option<&RawPathParams>,
+    (tenant, source): (Option<&Slug>, Option<Source>),
     query: &Query,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Option<Told>, Problem> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let delivery = Delivery { headers: &header, env: query.get("env"), body };
-    let (tenant, source) = addressee(path);
     let to = tenant.zip(source);
     let secrets = to.as_ref().map(|(tenant, source)| app.access.hook_secrets(tenant, source.word()));
     let secrets = secrets.unwrap_or_default();
@@ -119,11 +118,11 @@ fn admit(
     let reports = source.read(&delivery).map_err(|error| Problem::malformed(error.to_string()))?;
     // What anybody may send, anybody may send again; and nobody's may stand in the way of what is signed.
     let keys = if signed { source.keys(&delivery) } else { Vec::new() };
-    Ok(Some(Told { tenant, source, reports, keys }))
+    Ok(Some(Told { tenant: tenant.clone(), source, reports, keys }))
 }
 
 /// The tenant a delivery is for, and the source it is of, where they can be one.
-fn addressee(path: Option<&RawPathParams>) -> (Option<Slug>, Option<Source>) {
+fn addressee(path: Option<RawPathParams>) -> (Option<Slug>, Option<Source>) {
     let Some(path) = path else { return (None, None) };
     let named = |name: &str| path.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
     (named("tenant").and_then(|tenant| tenant.parse().ok()), named("source").and_then(Source::of))

@@ -3,11 +3,26 @@
 use axum::http::header;
 use axum::response::IntoResponse as _;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{BEGIN, Signing, mia};
+use super::{BEGIN, Signing, Went, mia};
 use crate::harness::eventually;
 use crate::issuer::{CLIENT, Issuer};
+
+/// What becomes of somebody whose token says so, and is otherwise as it should be.
+async fn signed_in_with(signing: &Signing, issuer: &Issuer, claims: &Value, header: &Value) -> Went {
+    issuer.says(|says| {
+        says.claims = mia();
+        says.header = header.clone();
+    });
+    let attempt = signing.begin(issuer, BEGIN).await;
+    issuer.says(|says| {
+        for (claim, value) in claims.as_object().unwrap() {
+            says.claims[claim] = value.clone();
+        }
+    });
+    signing.go(&attempt.back(), &attempt.cookie).await
+}
 
 #[tokio::test]
 async fn a_token_that_is_not_for_us_now_signs_nobody_in() {
@@ -34,17 +49,7 @@ async fn a_token_that_is_not_for_us_now_signs_nobody_in() {
         (json!({}), &json!({"typ": "at+jwt"})),
         (json!({}), &json!({"crit": ["exp"]})),
     ] {
-        issuer.says(|says| {
-            says.claims = mia();
-            says.header = header.clone();
-        });
-        let attempt = signing.begin(&issuer, BEGIN).await;
-        issuer.says(|says| {
-            for (claim, value) in claims.as_object().unwrap() {
-                says.claims[claim] = value.clone();
-            }
-        });
-        let back = signing.go(&attempt.back(), &attempt.cookie).await;
+        let back = signed_in_with(&signing, &issuer, &claims, header).await;
         back.assert_refused("broken", &format!("{claims} {header}"));
     }
     for nonce in [json!("another"), json!(null), json!("")] {
@@ -79,17 +84,7 @@ async fn values_that_nobody_would_send_are_answered_all_the_same() {
         (json!({}), json!({"kid": 7})),
         (json!({}), json!({"cty": "JWT"})),
     ] {
-        issuer.says(|says| {
-            says.claims = mia();
-            says.header = header.clone();
-        });
-        let attempt = signing.begin(&issuer, BEGIN).await;
-        issuer.says(|says| {
-            for (claim, value) in claims.as_object().unwrap() {
-                says.claims[claim] = value.clone();
-            }
-        });
-        let back = signing.go(&attempt.back(), &attempt.cookie).await;
+        let back = signed_in_with(&signing, &issuer, &claims, &header).await;
         assert_eq!(back.status, StatusCode::SEE_OTHER, "{claims} {header}: {back:?}");
     }
     issuer.says(|says| {
