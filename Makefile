@@ -103,7 +103,7 @@ test-browser: web chromium servers ## Tests in a real browser, against the real 
 	npm run --silent e2e --workspace web
 
 # Which figures; each alone: make bench FIGURES=hot-env
-FIGURES ?= hot-env bus latency head-row sqlite
+FIGURES ?= hot-env bus latency head-row sqlite refusals
 
 .PHONY: bench
 bench: build servers ## Measure what was built; bench/README.md says what and how

@@ -67,8 +67,8 @@ async fn series(args: &Args, postgres: &Postgres, nats: &Private, beside: usize)
 
 /// The first load on a new database, which counts for nobody.
 pub async fn warm_up(args: &Args, postgres: &Postgres) -> Result<()> {
-    let server = Server::start(&args.shipboard()?, &postgres.url(), Some("local"))?;
-    Load::on(server.address, "warm").run(REPORTERS, 2 * WARM_UP).await.map(drop)
+    let server = Server::start(&args.shipboard()?, &postgres.url(), &["--bus", "local"])?;
+    Load::on(&server.door, "warm").run(REPORTERS, 2 * WARM_UP).await.map(drop)
 }
 
 /// A turn with this bus, and the rings that each of the other instances heard a second.
@@ -79,15 +79,15 @@ async fn one(
     env: &str,
     beside: usize,
 ) -> Result<(Turn, f64)> {
-    let start = || Server::start(&args.shipboard()?, &postgres.url(), Some(bus));
+    let start = || Server::start(&args.shipboard()?, &postgres.url(), &["--bus", bus]);
     let writer = start()?;
     let others = (0..beside).map(|_| start()).collect::<Result<Vec<_>>>()?;
     let beside: Vec<u32> = others.iter().map(Server::pid).chain([nats.pid]).collect();
-    let load = Load::on(writer.address, env);
+    let load = Load::on(&writer.door, env);
     load.live(1).await?;
     let mut readers = JoinSet::new();
     for other in &others {
-        let mut reader = Reader::open(other.address, env).await?;
+        let mut reader = Reader::open(&other.door, env).await?;
         readers.spawn(async move { reader.read_on().await });
     }
     let rings = rings(&others).await?;

@@ -7,11 +7,43 @@ use tokio::net::TcpStream;
 
 use crate::Result;
 
+/// Where a server is, and what is shown there.
+#[derive(Clone)]
+pub struct Door {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The header with a token; empty where the doors are open.
+    authorization: String,
+}
+
+impl Door {
+    /// One that is open.
+    pub fn open(address: SocketAddr) -> Self {
+        Self { address, authorization: String::new() }
+    }
+
+    /// The same with a token.
+    pub fn with(&self, token: &str) -> Self {
+        Self { address: self.address, authorization: format!("authorization: Bearer {token}\r\n") }
+    }
+
+    /// A request's bytes.
+    pub fn request(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
+        let Self { address, authorization } = self;
+        let about_body = match body.len() {
+            0 => String::new(),
+            length => format!("content-type: application/json\r\ncontent-length: {length}\r\n"),
+        };
+        format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n{authorization}{about_body}\r\n{body}")
+            .into_bytes()
+    }
+}
+
 /// A connection, and the bytes of its last answer.
 pub struct Connection {
     socket: TcpStream,
     buffer: Vec<u8>,
-    address: SocketAddr,
+    door: Door,
 }
 
 /// An answer, as long as its connection is not used again.
@@ -24,39 +56,51 @@ pub struct Answer<'a> {
 
 impl Connection {
     /// Connects.
-    pub async fn open(address: SocketAddr) -> Result<Self> {
-        let socket = TcpStream::connect(address).await?;
+    pub async fn open(door: &Door) -> Result<Self> {
+        let socket = TcpStream::connect(door.address).await?;
         socket.set_nodelay(true)?;
-        Ok(Self { socket, buffer: Vec::with_capacity(16_384), address })
+        Ok(Self { socket, buffer: Vec::with_capacity(16_384), door: door.clone() })
     }
 
     /// A request's bytes.
     pub fn request(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
-        let (host, length) = (self.address, body.len());
-        format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
-             content-length: {length}\r\n\r\n{body}"
-        )
-        .into_bytes()
+        self.door.request(method, path, body)
     }
 
     /// Sends a request and waits for its answer.
     pub async fn send(&mut self, request: &[u8]) -> Result<Answer<'_>> {
+        let (status, head) = self.send_for_head(request).await?;
+        let end = head + length(&self.buffer[..head])?;
+        while self.buffer.len() < end {
+            self.read().await?;
+        }
+        Ok(Answer { status, body: &self.buffer[head..end] })
+    }
+
+    /// Sends a request and waits for its answer's status, whatever is to follow.
+    pub async fn status(&mut self, request: &[u8]) -> Result<u16> {
+        self.send_for_head(request).await.map(|(status, _)| status)
+    }
+
+    /// The status, and how long the head is.
+    async fn send_for_head(&mut self, request: &[u8]) -> Result<(u16, usize)> {
         self.socket.write_all(request).await?;
         self.buffer.clear();
-        let (start, end) = loop {
-            if let Some(head) = find(&self.buffer, b"\r\n\r\n") {
-                let end = head + 4 + length(&self.buffer[..head])?;
-                if self.buffer.len() >= end {
-                    break (head + 4, end);
-                }
-            }
-            if self.socket.read_buf(&mut self.buffer).await? == 0 {
-                return Err("the server closed the connection".into());
+        let head = loop {
+            match find(&self.buffer, b"\r\n\r\n") {
+                Some(end) => break end + 4,
+                None => self.read().await?,
             }
         };
         let status = std::str::from_utf8(self.buffer.get(9..12).ok_or("no status")?)?.parse()?;
-        Ok(Answer { status, body: &self.buffer[start..end] })
+        Ok((status, head))
+    }
+
+    async fn read(&mut self) -> Result<()> {
+        match self.socket.read_buf(&mut self.buffer).await? {
+            0 => Err("the server closed the connection".into()),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -18,8 +18,8 @@ pub async fn measure(args: &Args) -> Result<()> {
     postgres.settle("postgres")?;
     postgres.run("select pg_stat_reset()")?;
     let sizes = || postgres.ask("select pg_relation_size('envs') / 1024, pg_indexes_size('envs') / 1024");
-    let server = Server::start(&args.shipboard()?, &postgres.url(), Some("local"))?;
-    let load = Load::on(server.address, "one-row");
+    let server = Server::start(&args.shipboard()?, &postgres.url(), &["--bus", "local"])?;
+    let load = Load::on(&server.door, "one-row");
     println!(
         "PostgreSQL {}, one reporter, one report a transaction, autovacuum as it comes\n",
         postgres.version()?

@@ -26,7 +26,7 @@ struct Build {
 
 impl Build {
     fn start(&self, postgres: &Postgres) -> Result<Server> {
-        Server::start(&self.binary, &postgres.url_of(&self.database), Some("local"))
+        Server::start(&self.binary, &postgres.url_of(&self.database), &["--bus", "local"])
     }
 }
 
@@ -41,7 +41,7 @@ pub async fn measure(args: &Args) -> Result<()> {
     let mut learnt = None;
     for build in &builds {
         let server = build.start(&postgres)?;
-        Load::on(server.address, "warm").run(REPORTERS, 2 * WARM_UP).await?;
+        Load::on(&server.door, "warm").run(REPORTERS, 2 * WARM_UP).await?;
         if learnt.is_none() {
             learnt = Some(OneByOne::learn(&postgres, &build.database, &server, directory.path()).await?);
         }
@@ -53,7 +53,7 @@ pub async fn measure(args: &Args) -> Result<()> {
         for build in &mut builds {
             postgres.settle(&build.database)?;
             let server = build.start(&postgres)?;
-            let load = Load::on(server.address, &format!("hot-{round}"));
+            let load = Load::on(&server.door, &format!("hot-{round}"));
             build.turns.push(turn::take(&server, &load, args.turn(), Some(postgres.pid()), &[]).await?);
         }
         for (n, (what, clients)) in RIVALS.into_iter().enumerate() {
@@ -129,7 +129,7 @@ fn build(postgres: &Postgres, name: &str, binary: &Path) -> Result<Build> {
 /// Where the database's time goes, in a run that is not among those above: counting costs some.
 async fn statements(postgres: &Postgres, build: &Build) -> Result<()> {
     let server = build.start(postgres)?;
-    let load = Load::on(server.address, "counted");
+    let load = Load::on(&server.door, "counted");
     load.run(REPORTERS, WARM_UP).await?;
     postgres.count_statements().await?;
     let before = server.metrics().await?;

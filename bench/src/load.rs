@@ -3,7 +3,6 @@
 //!
 //! A life is three reports: POST queued with version, commit and actor, PATCH running, PATCH success.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::Result;
-use crate::connection::{Connection, text_after};
+use crate::connection::{Connection, Door, text_after};
 
 /// How many workflows take turns.
 pub const WORKFLOWS: usize = 20;
@@ -23,7 +22,7 @@ pub const TENANT: &str = "bench";
 /// Who reports what, where.
 #[derive(Clone)]
 pub struct Load {
-    address: SocketAddr,
+    door: Door,
     env: String,
     lives: Arc<AtomicUsize>,
 }
@@ -39,8 +38,8 @@ pub struct Done {
 
 impl Load {
     /// A load on one env.
-    pub fn on(address: SocketAddr, env: &str) -> Self {
-        Self { address, env: env.to_owned(), lives: Arc::default() }
+    pub fn on(door: &Door, env: &str) -> Self {
+        Self { door: door.clone(), env: env.to_owned(), lives: Arc::default() }
     }
 
     /// Reports from that many reporters for a time.
@@ -92,7 +91,7 @@ pub struct Reporter {
 impl Reporter {
     /// Connects.
     pub async fn open(load: &Load) -> Result<Self> {
-        Ok(Self { connection: Connection::open(load.address).await?, load: load.clone() })
+        Ok(Self { connection: Connection::open(&load.door).await?, load: load.clone() })
     }
 
     async fn life(&mut self, answers: &mut Vec<Duration>) -> Result<()> {

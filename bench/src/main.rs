@@ -12,8 +12,10 @@ mod hot_env;
 mod latency;
 mod load;
 mod one_by_one;
+mod pace;
 mod private;
 mod reader;
+mod refusals;
 mod server;
 mod sqlite;
 mod table;
@@ -65,6 +67,8 @@ enum Figure {
     HeadRow,
     /// Reports a second on one env of SQLite
     Sqlite,
+    /// How soon whoever is over a limit is told so, and what the others notice
+    Refusals,
 }
 
 impl Args {
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
                 Figure::Latency => latency::measure(&args).await,
                 Figure::HeadRow => head_row::measure(&args).await,
                 Figure::Sqlite => sqlite::measure(&args).await,
+                Figure::Refusals => refusals::measure(&args).await,
             }
         })
     });

@@ -78,7 +78,7 @@ impl OneByOne {
         server: &Server,
         directory: &Path,
     ) -> Result<Self> {
-        let load = Load::on(server.address, ENV);
+        let load = Load::on(&server.door, ENV);
         load.live(BEFORE).await?;
         let since: i64 =
             first(&postgres.ask("select (extract(epoch from now()) * 1000)::bigint")?)?.parse()?;

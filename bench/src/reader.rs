@@ -1,30 +1,36 @@
 //! A client of a board's stream that keeps nothing but when each event came.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::Result;
+use crate::connection::Door;
 use crate::load::TENANT;
+
+/// An event's id, and when it was here.
+pub type Arrival = (u64, Instant);
+
+/// Where an env's stream is.
+pub fn path(env: &str) -> String {
+    format!("/api/v1/tenants/{TENANT}/envs/{env}/stream")
+}
 
 /// A stream that is open.
 pub struct Reader {
     socket: TcpStream,
     /// What was read after the last whole line.
     rest: Vec<u8>,
-    /// The id of each event from the snapshot on, and when it was here.
-    pub arrivals: Vec<(u64, Instant)>,
+    /// All events from the snapshot on.
+    pub arrivals: Vec<Arrival>,
 }
 
 impl Reader {
     /// Opens a stream of an env, and waits for its snapshot.
-    pub async fn open(address: SocketAddr, env: &str) -> Result<Self> {
-        let mut socket = TcpStream::connect(address).await?;
-        let path = format!("/api/v1/tenants/{TENANT}/envs/{env}/stream");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\naccept: text/event-stream\r\n\r\n");
-        socket.write_all(request.as_bytes()).await?;
+    pub async fn open(door: &Door, env: &str) -> Result<Self> {
+        let mut socket = TcpStream::connect(door.address).await?;
+        socket.write_all(&door.request("GET", &path(env), "")).await?;
         let mut reader = Self { socket, rest: Vec::with_capacity(65_536), arrivals: Vec::new() };
         while reader.arrivals.is_empty() {
             reader.read().await?;

@@ -6,33 +6,32 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::Result;
-use crate::connection::Connection;
+use crate::connection::{Connection, Door};
 use crate::cpu;
+
+/// In the working directory.
+const SQLITE: &str = "sqlite:board.db";
 
 /// A running server, killed when dropped.
 pub struct Server {
     child: Child,
     /// Where it runs, and where SQLite's file is.
-    _directory: tempfile::TempDir,
-    /// Where it listens.
-    pub address: SocketAddr,
+    directory: tempfile::TempDir,
+    /// The door to it.
+    pub door: Door,
 }
 
 impl Server {
-    /// Starts one on a database, with a bus if there is one to name.
-    pub fn start(binary: &Path, database: &str, bus: Option<&str>) -> Result<Self> {
+    /// Starts one on a database, with more flags.
+    pub fn start(binary: &Path, database: &str, flags: &[&str]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let mut command = Command::new(binary);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SHIPBOARD_")) {
-            command.env_remove(name);
-        }
-        command.args(["serve", "--listen", "127.0.0.1:0", "--database", database]);
-        command.args(bus.iter().flat_map(|bus| ["--bus", bus]));
-        let started = command.current_dir(directory.path()).stderr(Stdio::piped()).spawn();
+        let mut command = program(binary, directory.path());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--database", database]).args(flags);
+        let started = command.stderr(Stdio::piped()).spawn();
         let mut child = started.map_err(|error| format!("{}: {error}", binary.display()))?;
         let mut lines = BufReader::new(child.stderr.take().ok_or("no standard error")?).lines();
         let mut heard = String::new();
-        let address = loop {
+        let address: SocketAddr = loop {
             let Some(Ok(line)) = lines.next() else {
                 return Err(format!("the server did not start:\n{heard}").into());
             };
@@ -46,13 +45,26 @@ impl Server {
             let lines = lines.map_while(std::result::Result::ok);
             lines.filter(|line| !line.contains(" INFO ")).for_each(|line| eprintln!("server: {line}"));
         });
-        Ok(Self { child, _directory: directory, address })
+        Ok(Self { child, directory, door: Door::open(address) })
     }
 
     /// The same on a database of SQLite of its own.
-    pub fn on_sqlite(binary: &Path) -> Result<Self> {
+    pub fn on_sqlite(binary: &Path, flags: &[&str]) -> Result<Self> {
         // Its working directory is gone with it, and so is the database.
-        Self::start(binary, "sqlite:board.db", None)
+        Self::start(binary, SQLITE, flags)
+    }
+
+    /// Runs another command on a database of SQLite of its own, and gives what it printed.
+    pub fn run(&self, binary: &Path, args: &[&str]) -> Result<String> {
+        let output = program(binary, self.directory.path())
+            .args(args)
+            .args(["--database", SQLITE])
+            .stderr(Stdio::inherit())
+            .output()?;
+        if !output.status.success() {
+            return Err(format!("failed: {args:?}").into());
+        }
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     /// Its process.
@@ -67,11 +79,21 @@ impl Server {
 
     /// What it counts.
     pub async fn metrics(&self) -> Result<Metrics> {
-        let mut connection = Connection::open(self.address).await?;
+        let mut connection = Connection::open(&self.door).await?;
         let request = connection.request("GET", "/metrics", "");
         let answer = connection.send(&request).await?;
         Ok(Metrics(String::from_utf8_lossy(answer.body).into_owned()))
     }
+}
+
+/// The built program in a directory, told nothing by the environment.
+fn program(binary: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(binary);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SHIPBOARD_")) {
+        command.env_remove(name);
+    }
+    command.current_dir(directory);
+    command
 }
 
 impl Drop for Server {

@@ -10,8 +10,8 @@ use crate::{Args, Result};
 pub async fn measure(args: &Args) -> Result<()> {
     let mut turns = Vec::new();
     for _ in 0..args.rounds {
-        let server = Server::on_sqlite(&args.shipboard()?)?;
-        let load = Load::on(server.address, "hot");
+        let server = Server::on_sqlite(&args.shipboard()?, &[])?;
+        let load = Load::on(&server.door, "hot");
         load.run(REPORTERS, WARM_UP).await?;
         turns.push(turn::take(&server, &load, args.turn(), None, &[]).await?);
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::doors::{closed, run, token};
 use crate::harness::{Server, board, eventually};
+use crate::servers::Service;
 
 fn retry_after(refused: &Response) -> u64 {
     refused.headers()["retry-after"].to_str().unwrap().parse().unwrap()
@@ -126,6 +127,37 @@ async fn strangers_from_one_address_are_slowed_down_and_whoever_is_known_there_i
     assert_eq!(ask(&server, Method::GET, &board("/counts"), &secret).await.status(), StatusCode::OK);
     let nobody = server.raw(Method::GET, &board("/counts")).send().await.unwrap();
     assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED, "who shows nothing asks nothing of the database");
+}
+
+#[tokio::test]
+async fn who_is_over_a_limit_is_refused_without_a_query() {
+    let mut database = Service::postgres();
+    let limits = ["--max-streams-per-token", "1", "--report-rate", "1", "--read-rate", "1"];
+    let server = Server::instance(&database.url(), &[&["--auth", "required"][..], &limits].concat());
+    run(&server, &["tenant", "create", "acme"]);
+    let secret = known(&server, "reporter").await;
+    let stream = ask(&server, Method::GET, &board("/stream"), &secret).await;
+    assert_eq!(stream.status(), StatusCode::OK);
+    let asked = [
+        ("max_streams_per_token", Method::GET, board("/stream")),
+        ("report_rate", Method::POST, board("/deployments")),
+        ("read_rate", Method::GET, board("/counts")),
+    ];
+    for (limit, method, path) in &asked[1..] {
+        let mut answers = Vec::new();
+        while !answers.contains(&StatusCode::TOO_MANY_REQUESTS) {
+            answers.push(ask(&server, method.clone(), path, &secret).await.status());
+            assert!(answers.len() < 100, "{limit}: {answers:?}");
+        }
+    }
+    // Whoever had to wait for it would wait for good.
+    database.freeze();
+    for (limit, method, path) in asked {
+        let refused = ask(&server, method, &path, &secret).await;
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS, "{limit}");
+        assert!(refused.text().await.unwrap().contains(limit), "{limit}");
+    }
+    database.thaw();
 }
 
 #[tokio::test]
