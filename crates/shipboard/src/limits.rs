@@ -29,6 +29,8 @@ pub struct Limits {
     reports: Rate,
     /// Bytes of their bodies.
     bytes: Rate,
+    /// Sessions begun, by credential.
+    sign_ins: Rate,
     /// Credentials that nobody knows, by address.
     failures: Rate,
 }
@@ -61,6 +63,7 @@ impl Limits {
             reads: Rate::new("read_rate", config.read_rate),
             reports: Rate::new("report_rate", config.report_rate),
             bytes: Rate::new("byte_rate", config.byte_rate),
+            sign_ins: Rate::new("sign_in_rate", config.sign_in_rate),
             failures: Rate::new("failure_rate", config.failure_rate),
         }
     }
@@ -73,6 +76,11 @@ impl Limits {
             Kind::Report => self.admit_report(subject),
             Kind::Read => self.reads.take(subject, Instant::now()),
         }
+    }
+
+    /// Lets a session of a token's or a person's begin: it is a transaction, a row, and a line in the audit log for good.
+    pub fn admit_sign_in(&self, subject: &str) -> Result<(), Over> {
+        self.sign_ins.take(subject, Instant::now())
     }
 
     /// Lets a report in: one at first, and whoever has bytes left may send a body.
@@ -101,7 +109,7 @@ impl Limits {
     /// Lets go of those who have nothing to pay for.
     pub fn forget(&self) {
         let now = Instant::now();
-        [&self.connects, &self.reads, &self.reports, &self.bytes, &self.failures]
+        [&self.connects, &self.reads, &self.reports, &self.bytes, &self.sign_ins, &self.failures]
             .into_iter()
             .for_each(|rate| rate.forget(now));
     }
@@ -128,6 +136,7 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("read_rate", config.read_rate.into()),
         ("report_rate", config.report_rate.into()),
         ("byte_rate", config.byte_rate.into()),
+        ("sign_in_rate", config.sign_in_rate.into()),
         ("failure_rate", config.failure_rate.into()),
         ("burst", BURST.as_secs()),
         ("head_timeout", config.head_timeout.as_secs()),

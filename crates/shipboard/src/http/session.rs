@@ -25,6 +25,7 @@ use crate::app::App;
 use crate::audit::Actor;
 use crate::clock;
 use crate::config::{AuthMode, Config};
+use crate::limits::Kind;
 use crate::oidc::is_subject;
 use crate::store::{self, Grant, Role};
 
@@ -169,6 +170,9 @@ pub async fn get(
     let now = clock::now();
     let shown = shown(&app, &headers);
     let caller = who(&app, shown, client).await?;
+    if let Some(caller) = &caller {
+        app.limits.admit(caller, Kind::Read)?;
+    }
     let refused = oidc::refused(&app, &headers);
     let answer = Answer(Session { refused, ..Session::new(&app, caller.as_ref()) });
     let (Some(Caller::Known(session)), Some(Shown::Cookie(secret))) = (&caller, shown) else {
@@ -200,6 +204,7 @@ pub async fn sign_in(
 ) -> Result<Response, Problem> {
     match who(&app, Some(Shown::Token(token.trim())), client).await? {
         Some(Caller::Known(known)) => {
+            app.limits.admit_sign_in(&known.subject)?;
             let who = Who {
                 subject: known.subject.clone(),
                 name: known.name.clone(),
@@ -292,6 +297,9 @@ pub async fn sign_out(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = who(&app, shown(&app, &headers), client).await?;
+    if let Some(caller) = &caller {
+        app.limits.admit(caller, Kind::Read)?;
+    }
     if let Some(caller @ Caller::Known(session)) = &caller
         && session.session.is_some()
     {
