@@ -232,6 +232,24 @@ async fn a_cookie_changes_something_only_from_our_own_pages() {
 }
 
 #[tokio::test]
+async fn where_people_come_by_https_a_page_that_came_by_http_changes_nothing() {
+    let server = Server::with(&["--auth", "required", "--public-url", "https://ship.example.com"]);
+    run(&server, &["tenant", "create", "acme"]);
+    let secret = token(&server, "acme", "admin", &[]);
+    let put = async |origin: &str, host: &str| {
+        let request = reqwest::Client::new().put(format!("{}/api/v1/tenants/acme", server.url));
+        let request = request.bearer_auth(&secret).header("origin", origin).header("host", host);
+        request.json(&json!({"name": "Acme"})).send().await.unwrap().status()
+    };
+    for host in ["ship.example.com", server.address()] {
+        assert_eq!(put(&format!("https://{host}"), host).await, StatusCode::OK);
+        assert_eq!(put(&format!("http://{host}"), host).await, StatusCode::FORBIDDEN);
+        assert_eq!(put(host, host).await, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(put("https://ship.example.com", server.address()).await, StatusCode::OK, "the public one");
+}
+
+#[tokio::test]
 async fn the_audit_log_says_who_changed_what_and_holds_no_secret() {
     let server = administered(&[]).await;
     let (_, made) = server.send(Method::POST, TOKENS, &json!({"role": "viewer", "name": "wall"})).await;
