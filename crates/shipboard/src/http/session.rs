@@ -4,6 +4,7 @@
 //! each sign-in and from time to time, and the one before it holds until the next change.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json as Answer;
@@ -182,8 +183,15 @@ pub async fn get(
     let is_old = session.session.as_ref().is_some_and(|signed| signed.rotated_at < before);
     let renewed = clock::secret();
     let (shown, hash) = (access::hash(secret), access::hash(&renewed));
-    if is_old && app.store.rotate_session(&session.id, &shown, &hash, before, now).await? {
-        return Ok((set_cookie(&app.config, &renewed, left(session, now)), answer).into_response());
+    // Whose page is loaded while the database is away goes on with the secret that they have.
+    if is_old && app.database_ok.load(Ordering::Relaxed) {
+        match app.store.rotate_session(&session.id, &shown, &hash, before, now).await {
+            Ok(true) => {
+                return Ok((set_cookie(&app.config, &renewed, left(session, now)), answer).into_response());
+            }
+            Ok(false) => {}
+            Err(error) => tracing::debug!(%error, "a session keeps its secret for now"),
+        }
     }
     Ok(answer.into_response())
 }

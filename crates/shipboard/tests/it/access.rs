@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::doors::{closed, known, run, token};
 use crate::harness::{Server, board, eventually};
+use crate::servers::Service;
 
 const TOKENS: &str = "/api/v1/tenants/acme/tokens";
 
@@ -229,6 +230,36 @@ async fn a_cookie_changes_something_only_from_our_own_pages() {
     assert_eq!(put(&[("sec-fetch-site", "cross-site")]).await, StatusCode::FORBIDDEN);
     assert_eq!(put(&[("sec-fetch-site", "same-site")]).await, StatusCode::FORBIDDEN);
     assert_eq!(put(&[]).await, StatusCode::FORBIDDEN, "a browser says where it comes from");
+}
+
+/// What makes every session's secret two hours older, and lets instances know.
+const GROW_OLD: [&str; 2] = [
+    "update credential_changes set sessions = sessions + 1",
+    "update sessions set rotated_at = rotated_at - 7200000, change = (select sessions from credential_changes)",
+];
+
+#[tokio::test]
+async fn a_page_that_is_loaded_while_the_database_is_away_keeps_its_session() {
+    let mut database = Service::postgres();
+    let instance = || Server::instance(&database.url(), &["--auth", "required"]);
+    let first = instance();
+    run(&first, &["tenant", "create", "acme"]);
+    let cookie = sign_in(&first, &token(&first, "acme", "viewer", &[])).await;
+    let pool = sqlx::PgPool::connect(&database.superuser_url()).await.unwrap();
+    for statement in GROW_OLD {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    // It reads at its start that the secret is due for another one.
+    let second = instance();
+    database.freeze();
+    let answer = as_browser(&second, Method::GET, "/api/v1/session", &cookie).await;
+    assert_eq!((answer.status(), answer.headers().get("set-cookie")), (StatusCode::OK, None));
+    database.thaw();
+    eventually("it gets another one when the database is back", async || {
+        let answer = as_browser(&second, Method::GET, "/api/v1/session", &cookie).await;
+        answer.headers().contains_key("set-cookie").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
