@@ -26,7 +26,7 @@ use shipboard_core::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use identity::{Changes, Grant, Hook, Record, Role, Session, TenantLimits, Token};
+pub use identity::{Changes, Credentials, Grant, Hook, Record, Role, Session, TenantLimits, Token};
 
 /// Newest timeline entries that a details snapshot carries.
 pub const MAX_TIMELINE: usize = 500;
@@ -630,6 +630,11 @@ impl Store {
     /// Takes a webhook's secret back. False: the tenant has none of this id that was not revoked before.
     pub async fn revoke_hook(&self, tenant: &Slug, id: &str, record: &Record) -> Result<bool> {
         on!(self, credentials::revoke_hook(tenant, id, record))
+    }
+
+    /// All that holds now, beside sessions.
+    pub async fn credentials(&self, now: Timestamp) -> Result<Credentials> {
+        on!(self, credentials::holding(now))
     }
 
     /// How often credentials have changed.

@@ -77,6 +77,46 @@ pub(super) async fn a_change_of_credentials_is_counted_and_recorded_with_it(stor
     assert_eq!(records, expected, "nor recorded");
 }
 
+pub(super) async fn what_cannot_be_read_does_not_hold_and_stands_in_nobody_s_way(store: &Store) {
+    let token = |id: &str| Token {
+        id: id.to_owned(),
+        name: String::new(),
+        grant: grant(),
+        created_by: "a test".to_owned(),
+        created_at: second(0),
+        used_at: None,
+        expires_at: (id == "brief").then_some(second(9)),
+        revoked_at: None,
+    };
+    store.put_tenant(&"acme".parse().unwrap(), None, second(0)).await.unwrap();
+    assert!(!store.credentials(second(0)).await.unwrap().is_closed);
+    for id in ["odd", "good", "brief", "revoked"] {
+        store.add_token(&token(id), id, &record(id, Some("acme"), second(0))).await.unwrap();
+    }
+    let acme = "acme".parse().unwrap();
+    assert!(store.revoke_token(&acme, "revoked", &record("r", Some("acme"), second(1))).await.unwrap());
+    store.execute("update tokens set role = 'owner' where id = 'odd'").await.unwrap();
+    let held = async |at: i64| {
+        let held = store.credentials(second(at)).await.unwrap();
+        assert!(held.is_closed);
+        let mut ids: Vec<_> = held.tokens.into_iter().map(|(token, hash)| (token.id, hash)).collect();
+        ids.sort();
+        ids
+    };
+    let pair = |id: &str| (id.to_owned(), id.to_owned());
+    assert_eq!(held(8).await, [pair("brief"), pair("good")]);
+    assert_eq!(held(9).await, [pair("good")]);
+    assert_eq!(store.tokens(None).await.unwrap().len(), 3, "those that hold no longer are listed");
+
+    for id in ["odd", "good"] {
+        add(store, &session(id, second(1)), 10).await;
+    }
+    store.execute("update sessions set grants = '[{\"role\": \"owner\"}]' where id = 'odd'").await.unwrap();
+    let holds = |session: &Session| session.revoked_at.is_none().then(|| session.id.clone());
+    let all = store.sessions_after(0).await.unwrap();
+    assert_eq!((all.len(), all.iter().find_map(holds)), (2, Some("good".to_owned())));
+}
+
 pub(super) async fn sessions_are_read_by_what_changed_since(store: &Store) {
     add(store, &session("a", second(1)), 10).await;
     let seen = store.credential_changes().await.unwrap().sessions;
