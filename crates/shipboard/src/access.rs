@@ -256,6 +256,11 @@ impl Access {
         self.look().await
     }
 
+    /// How long ago the copy was compared with the database.
+    pub fn age(&self) -> Duration {
+        self.copy().compared.map_or(Duration::MAX, |compared| compared.elapsed())
+    }
+
     /// Compares the copy with the database, and reads what has changed.
     async fn look(&self) -> Result<()> {
         let begun = Instant::now();
