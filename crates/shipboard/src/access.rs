@@ -319,12 +319,10 @@ impl Access {
         }
     }
 
-    /// Compares the copy for somebody who is not known, and looks again.
-    pub async fn newcomer(&self, shown: Shown<'_>, now: Timestamp) -> Option<Caller> {
-        match tokio::time::timeout(LOOK_PATIENCE, self.follow(BETWEEN_LOOKS)).await {
-            Ok(Ok(())) => self.known(shown, now).map(Caller::Known),
-            Ok(Err(_)) | Err(_) => None,
-        }
+    /// Compares the copy for somebody who is not known, and looks again. If that cannot be done now, nobody can tell.
+    pub async fn newcomer(&self, shown: Shown<'_>, now: Timestamp) -> Result<Option<Caller>> {
+        tokio::time::timeout(LOOK_PATIENCE, self.follow(BETWEEN_LOOKS)).await??;
+        Ok(self.known(shown, now).map(Caller::Known))
     }
 
     fn known(&self, shown: Shown<'_>, now: Timestamp) -> Option<Arc<Credential>> {

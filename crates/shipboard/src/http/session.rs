@@ -187,6 +187,7 @@ pub async fn get(
     if is_old && app.database_ok.load(Ordering::Relaxed) {
         match app.store.rotate_session(&session.id, &shown, &hash, before, now).await {
             Ok(true) => {
+                refresh(&app).await;
                 return Ok((set_cookie(&app.config, &renewed, left(session, now)), answer).into_response());
             }
             Ok(false) => {}
@@ -285,6 +286,8 @@ pub async fn open(
     let detail = json!({"subject": session.subject, "grants": session.grants});
     let record = actor.did("session.begin", tenant_of(&session.grants), &session.id, detail);
     app.store.add_session(&session, MOST_OF_ONE, &record).await?;
+    // Or its first request would be a stranger's.
+    refresh(app).await;
     let credential = Arc::new(Credential::from(&session));
     let by = if is_subject(&credential.subject) { "provider" } else { "token" };
     metrics::counter!("shipboard_sign_ins_total", "by" => by).increment(1);

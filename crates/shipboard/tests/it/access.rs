@@ -263,6 +263,48 @@ async fn a_page_that_is_loaded_while_the_database_is_away_keeps_its_session() {
 }
 
 #[tokio::test]
+async fn while_nobody_can_tell_who_asks_strangers_are_told_to_come_back() {
+    let mut database = Service::postgres();
+    let server = Server::instance(&database.url(), &["--auth", "required"]);
+    run(&server, &["tenant", "create", "acme"]);
+    let made_elsewhere = token(&server, "acme", "viewer", &[]);
+    database.freeze();
+    let refused = with_token(&server, &board("/counts"), &made_elsewhere).send().await.unwrap();
+    assert_eq!(
+        (refused.status(), &refused.headers()["retry-after"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"5".parse().unwrap())
+    );
+    let sign_in = server.raw(Method::POST, "/api/v1/session").json(&json!({"token": made_elsewhere}));
+    assert_eq!(sign_in.send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    for path in [board("/stream"), "/api/v1/tenants/acme/stream?s=production,staging".to_owned()] {
+        let mut stream = crate::harness::Stream::open(with_token(&server, &path, &made_elsewhere)).await;
+        assert_eq!(stream.status, StatusCode::OK, "a browser's EventSource comes back from nothing else");
+        assert!(stream.block().await.unwrap().retry.is_some());
+        assert_eq!(stream.next().await.payload()["reason"], "unavailable");
+        assert_eq!(stream.block().await, None);
+    }
+    let nobody = reqwest::get(format!("{}{}", server.url, board("/stream"))).await.unwrap();
+    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED, "who shows nothing is nobody");
+    database.thaw();
+    eventually("it is known when the database is back", async || {
+        let answer = with_token(&server, "/api/v1/tenants", &made_elsewhere).send().await.unwrap();
+        (answer.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_is_no_stranger_to_the_instance_that_began_it() {
+    let server = administered(&["--failure-rate", "1", "--sign-in-rate", "0"]).await;
+    let (_, made) = server.send(Method::POST, TOKENS, &json!({"role": "viewer"})).await;
+    let secret = made["secret"].as_str().unwrap();
+    for n in 0..30 {
+        let cookie = sign_in(&server, secret).await;
+        assert_ne!(status_of(&server, &cookie).await, StatusCode::TOO_MANY_REQUESTS, "session {n}");
+    }
+}
+
+#[tokio::test]
 async fn where_people_come_by_https_a_page_that_came_by_http_changes_nothing() {
     let server = Server::with(&["--auth", "required", "--public-url", "https://ship.example.com"]);
     run(&server, &["tenant", "create", "acme"]);
