@@ -116,7 +116,7 @@ impl Limits {
 }
 
 /// What one party has of addresses: one of version 4, or the /64 of version 6 that a provider gives to a customer.
-fn neighbourhood(address: IpAddr) -> String {
+pub fn neighbourhood(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
