@@ -305,6 +305,42 @@ async fn from_one_address_only_some_are_at_the_provider_at_once() {
 }
 
 #[tokio::test]
+async fn somebody_in_groups_of_two_tenants_sees_both_and_no_other() {
+    let issuer = Issuer::start().await;
+    issuer.says(|says| says.claims = json!({"groups": ["ops", "ship-other"]}));
+    let signing = Signing::by(&issuer.url, &[]);
+    run(&signing.server, &["tenant", "create", "third"]);
+    let cookie = signing.sign_in(&issuer).await.cookie("shipboard_session");
+    let session = signing.session(&cookie).await;
+    assert_eq!((&session["tenant"], &session["role"]), (&Value::Null, &Value::Null), "it is not one");
+    let grants = json!([
+        {"tenant": "acme", "role": "admin", "envs": null},
+        {"tenant": "other", "role": "viewer", "envs": ["production"]},
+    ]);
+    assert_eq!(session["grants"], grants);
+    let request = signing.server.raw(Method::GET, "/api/v1/tenants").header("cookie", &cookie);
+    let tenants: Value = request.send().await.unwrap().json().await.unwrap();
+    let seen: Vec<_> = tenants["items"].as_array().unwrap().iter().map(|tenant| &tenant["id"]).collect();
+    assert_eq!(seen, ["acme", "other"]);
+    let at = |tenant: &str, rest: &str| format!("/api/v1/tenants/{tenant}{rest}");
+    for (path, expected) in [
+        (at("acme", "/envs/staging/counts"), StatusCode::OK),
+        (at("acme", "/tokens"), StatusCode::OK),
+        (at("other", "/envs/production/counts"), StatusCode::OK),
+        (at("other", "/envs/staging/counts"), StatusCode::NOT_FOUND),
+        (at("other", "/tokens"), StatusCode::FORBIDDEN),
+        (at("third", "/envs"), StatusCode::NOT_FOUND),
+        (at("third", "/envs/production/counts"), StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(signing.status(&path, &cookie).await, expected, "{path}");
+    }
+    // Neither tenant is shown what the session may do in the other.
+    let request = signing.server.raw(Method::GET, &at("acme", "/sessions")).header("cookie", &cookie);
+    let sessions: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(sessions["items"][0]["grants"], json!([grants[0]]));
+}
+
+#[tokio::test]
 async fn the_way_back_may_lead_to_another_instance() {
     let database = Service::postgres();
     let issuer = Issuer::start().await;
