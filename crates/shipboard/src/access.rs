@@ -423,10 +423,10 @@ impl Access {
         self.copy().limits.get(tenant).copied().unwrap_or_default()
     }
 
-    /// The secrets that deliveries of a source to a tenant may be signed with.
+    /// The secrets that deliveries of a source to a tenant may be signed with, the newest first.
     pub fn hook_secrets(&self, tenant: &Slug, source: &str) -> Vec<String> {
         let copy = self.copy();
-        let of_it = copy.hooks.iter().filter(|hook| hook.tenant == *tenant && hook.source == source);
+        let of_it = copy.hooks.iter().rev().filter(|hook| hook.tenant == *tenant && hook.source == source);
         of_it.map(|hook| hook.secret.clone()).collect()
     }
 }

@@ -14,7 +14,7 @@ pub use self::rate::{BURST, Over, Rate};
 pub use self::streams::{Permit, Streams};
 use crate::access::Caller;
 use crate::config::Config;
-use crate::{app, http, store};
+use crate::{app, credentials, http, store};
 
 /// The limits that are kept count of.
 #[derive(Debug)]
@@ -146,6 +146,8 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("keep_events", config.keep_events.as_secs()),
         ("keep_deployments", config.keep_deployments.as_secs()),
     ];
+    let of_credentials =
+        [("tokens", credentials::MOST_TOKENS as u64), ("hook_secrets", credentials::MOST_SECRETS as u64)];
     let of_reports = [
         ("text", report::MAX_TEXT_CHARS as u64),
         ("url", report::MAX_URL_CHARS as u64),
@@ -164,7 +166,8 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("events_kept_at_least", app::KEEP_AT_LEAST),
         ("deliveries_kept", app::KEEP_DELIVERIES_DAYS as u64),
     ];
-    flags.into_iter().chain(http::limits(config)).chain(of_reports).chain(of_boards).collect()
+    let of_requests = flags.into_iter().chain(http::limits(config)).chain(of_credentials);
+    of_requests.chain(of_reports).chain(of_boards).collect()
 }
 
 /// Puts them into the metrics.

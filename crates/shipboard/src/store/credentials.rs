@@ -34,9 +34,21 @@ pub(in crate::store) async fn add_token(
     pools: &Pools,
     token: &Token,
     hash: &str,
+    most: usize,
     record: &Record,
-) -> Result<()> {
+) -> Result<bool> {
     let mut transaction = begin_change(pools, &token.grant.tenant).await?;
+    let (holding,): (i64,) = sqlx::query_as(
+        "select count(*) from tokens
+         where tenant = $1 and revoked_at is null and (expires_at is null or expires_at > $2)",
+    )
+    .bind(token.grant.tenant.as_str())
+    .bind(token.created_at.as_millis())
+    .fetch_one(&mut *transaction)
+    .await?;
+    if holding >= most as i64 {
+        return Ok(false);
+    }
     sqlx::query(
         "insert into tokens (id, name, tenant, hash, role, envs, created_by, created_at, expires_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -54,7 +66,7 @@ pub(in crate::store) async fn add_token(
     .await?;
     append(&mut transaction, record).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(true)
 }
 
 #[derive(sqlx::FromRow)]
@@ -175,8 +187,22 @@ pub(in crate::store) async fn revoke_token(
     revoke(pools, "tokens", tenant, id, record).await
 }
 
-pub(in crate::store) async fn add_hook(pools: &Pools, hook: &Hook, record: &Record) -> Result<()> {
+pub(in crate::store) async fn add_hook(
+    pools: &Pools,
+    hook: &Hook,
+    most: usize,
+    record: &Record,
+) -> Result<bool> {
     let mut transaction = begin_change(pools, &hook.tenant).await?;
+    let (holding,): (i64,) =
+        sqlx::query_as("select count(*) from hooks where tenant = $1 and source = $2 and revoked_at is null")
+            .bind(hook.tenant.as_str())
+            .bind(&hook.source)
+            .fetch_one(&mut *transaction)
+            .await?;
+    if holding >= most as i64 {
+        return Ok(false);
+    }
     sqlx::query(
         "insert into hooks (id, tenant, source, secret, created_by, created_at) values ($1, $2, $3, $4, $5, $6)",
     )
@@ -190,7 +216,7 @@ pub(in crate::store) async fn add_hook(pools: &Pools, hook: &Hook, record: &Reco
     .await?;
     append(&mut transaction, record).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(true)
 }
 
 type HookColumns = (String, String, String, String, String, i64, Option<i64>);

@@ -602,9 +602,9 @@ impl Store {
         on!(self, deliveries::forget(before))
     }
 
-    /// Adds a token by the hash of its secret.
-    pub async fn add_token(&self, token: &Token, hash: &str, record: &Record) -> Result<()> {
-        on!(self, credentials::add_token(token, hash, record))
+    /// Adds a token by the hash of its secret. False: its tenant has `most` that hold.
+    pub async fn add_token(&self, token: &Token, hash: &str, most: usize, record: &Record) -> Result<bool> {
+        on!(self, credentials::add_token(token, hash, most, record))
     }
 
     /// Every token of a tenant, or of all of them, with its hash.
@@ -617,9 +617,9 @@ impl Store {
         on!(self, credentials::revoke_token(tenant, id, record))
     }
 
-    /// Adds a webhook's secret.
-    pub async fn add_hook(&self, hook: &Hook, record: &Record) -> Result<()> {
-        on!(self, credentials::add_hook(hook, record))
+    /// Adds a webhook's secret. False: its tenant has `most` that hold for its source.
+    pub async fn add_hook(&self, hook: &Hook, most: usize, record: &Record) -> Result<bool> {
+        on!(self, credentials::add_hook(hook, most, record))
     }
 
     /// Every webhook's secret of a tenant, or of all of them.

@@ -4,8 +4,8 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::doors::{closed, known, run, token};
-use crate::harness::{Server, board, eventually};
+use crate::doors::{closed, delivery, known, run, signature, token};
+use crate::harness::{Server, binary, board, eventually};
 use crate::servers::Service;
 
 const TOKENS: &str = "/api/v1/tenants/acme/tokens";
@@ -90,6 +90,63 @@ async fn tokens_that_cannot_be_are_refused_and_none_is_made() {
     }
     let after = server.get(TOKENS).await;
     assert_eq!(after["items"].as_array().unwrap().len(), before["items"].as_array().unwrap().len());
+}
+
+#[tokio::test]
+async fn who_has_a_thousand_tokens_or_five_secrets_that_hold_gets_no_more() {
+    let server = administered(&[]).await;
+    let pool = sqlx::SqlitePool::connect(&server.database()).await.unwrap();
+    // Two there are already; those that hold no longer do not count.
+    let many = "insert into tokens (id, tenant, hash, role, created_at, expires_at, revoked_at)
+        with recursive n (n) as (select 1 union all select n + 1 from n where n < 1002)
+        select 'many' || n, 'acme', 'many' || n, 'viewer', 1,
+            case when n > 1000 then 2 end, case when n between 998 and 1000 then 2 end from n";
+    sqlx::query(many).execute(&pool).await.unwrap();
+    let make = async || server.send(Method::POST, TOKENS, &json!({"role": "viewer"})).await;
+    let refused = |answer: (StatusCode, Value), what: &str| {
+        assert_eq!(answer.0, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.1);
+        assert!(answer.1["detail"].as_str().unwrap().contains(what), "{}", answer.1);
+    };
+    let at_command_line = |args: &[&str]| {
+        let output = binary().args(args).args(["--database", &server.database()]).output().unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let (status, last) = make().await;
+    assert_eq!(status, StatusCode::CREATED, "{last}");
+    refused(make().await, "tenant: at most 1000 tokens");
+    let said = at_command_line(&["token", "create", "--tenant", "acme", "--role", "viewer"]);
+    assert!(said.contains("--tenant: at most 1000 tokens"), "{said}");
+    token(&server, "other", "viewer", &[]);
+    let id = last["token"]["id"].as_str().unwrap();
+    assert_eq!(server.delete(&format!("{TOKENS}/{id}")).await, StatusCode::NO_CONTENT);
+    assert_eq!(make().await.0, StatusCode::CREATED);
+
+    let make = async |source: &str| {
+        let path = format!("/api/v1/tenants/acme/hooks/{source}/secrets");
+        server.send(Method::POST, &path, &json!({})).await
+    };
+    let mut secrets = Vec::new();
+    for _ in 0..5 {
+        let (status, made) = make("github").await;
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+        secrets.push(made);
+    }
+    refused(make("github").await, "source: at most 5 secrets");
+    let said = at_command_line(&["hook", "create", "--tenant", "acme", "--source", "github"]);
+    assert!(said.contains("source: at most 5 secrets"), "{said}");
+    assert_eq!(make("gitlab").await.0, StatusCode::CREATED);
+    for made in &secrets {
+        let signed = signature(made["secret"].as_str().unwrap(), &delivery());
+        let request = server.raw(Method::POST, "/api/v1/tenants/acme/hooks/github");
+        let request = request.header("x-github-event", "deployment_status").body(delivery());
+        let answer = request.header("x-hub-signature-256", signed).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "each of them holds");
+    }
+    let id = secrets[0]["hook"]["id"].as_str().unwrap();
+    let path = format!("/api/v1/tenants/acme/hooks/github/secrets/{id}");
+    assert_eq!(server.delete(&path).await, StatusCode::NO_CONTENT);
+    assert_eq!(make("github").await.0, StatusCode::CREATED);
 }
 
 #[tokio::test]
