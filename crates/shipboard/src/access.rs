@@ -27,6 +27,8 @@ use crate::store::{Grant, Result, Role, Session, Store, TenantLimits, Token};
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// How long an unknown credential waits for the database.
 const LOOK_PATIENCE: Duration = Duration::from_secs(1);
+/// How long requests may be under way with a session's former secret when the one in use has come.
+const UNDER_WAY: Duration = Duration::from_secs(10);
 /// How exactly a credential's last use is written down.
 const USE_PRECISION_MS: i64 = 60_000;
 
@@ -57,6 +59,8 @@ pub struct Credential {
     /// Last used, and what the database knows of that; in milliseconds, 0: never.
     used: AtomicI64,
     noted: AtomicI64,
+    /// When a session's secret in use was first shown here; 0: it was not yet.
+    arrived: AtomicI64,
 }
 
 /// What only a session has.
@@ -151,6 +155,30 @@ impl Credential {
         self.used.fetch_max(now.as_millis(), Ordering::Relaxed);
     }
 
+    /// Takes the secret of this hash. A session's former one is taken as long as the answer with the one in use may have
+    /// been lost, or requests be under way: once the browser has that, whoever shows the former is somebody else.
+    fn takes(&self, hash: &str, now: Timestamp) -> bool {
+        let Some([in_use, ..]) = self.session.as_ref().map(|signed| &*signed.hashes) else { return true };
+        if hash != in_use {
+            return !self.is_former_over(now);
+        }
+        if self.arrived.load(Ordering::Relaxed) == 0 {
+            self.arrived.store(now.as_millis(), Ordering::Relaxed);
+        }
+        true
+    }
+
+    fn is_former_over(&self, now: Timestamp) -> bool {
+        let arrived = self.arrived.load(Ordering::Relaxed);
+        arrived > 0 && now.as_millis() - arrived >= UNDER_WAY.as_millis() as i64
+    }
+
+    /// The session's id and its secret's hash, if it has a former one that is over.
+    fn outlived(&self, now: Timestamp) -> Option<(String, String)> {
+        let [in_use, _] = self.hashes() else { return None };
+        self.is_former_over(now).then(|| (self.id.clone(), in_use.clone()))
+    }
+
     fn hashes(&self) -> &[String] {
         self.session.as_ref().map_or(&[], |signed| &signed.hashes)
     }
@@ -174,6 +202,7 @@ impl From<Token> for Credential {
             session: None,
             used: AtomicI64::new(used),
             noted: AtomicI64::new(used),
+            arrived: AtomicI64::default(),
         }
     }
 }
@@ -193,6 +222,7 @@ impl From<&Session> for Credential {
             }),
             used: AtomicI64::new(session.used_at.as_millis()),
             noted: AtomicI64::new(session.used_at.as_millis()),
+            arrived: AtomicI64::default(),
         }
     }
 }
@@ -328,11 +358,17 @@ impl Access {
     fn known(&self, shown: Shown<'_>, now: Timestamp) -> Option<Arc<Credential>> {
         let copy = self.copy();
         // Looked up by hash: how long that takes says nothing about the secret.
-        let found = match shown {
-            Shown::Token(secret) => copy.tokens.get(copy.token_hashes.get(&hash(secret))?),
-            Shown::Cookie(secret) => copy.sessions.get(copy.session_hashes.get(&hash(secret))?),
-        }?;
-        if copy.lapse(found, now, self.idle).is_some() {
+        let (found, hash) = match shown {
+            Shown::Token(secret) => {
+                let hash = hash(secret);
+                (copy.tokens.get(copy.token_hashes.get(&hash)?)?, hash)
+            }
+            Shown::Cookie(secret) => {
+                let hash = hash(secret);
+                (copy.sessions.get(copy.session_hashes.get(&hash)?)?, hash)
+            }
+        };
+        if copy.lapse(found, now, self.idle).is_some() || !found.takes(&hash, now) {
             return None;
         }
         found.note_use(now);
@@ -353,8 +389,9 @@ impl Access {
         lapse
     }
 
-    /// Writes down when credentials were last used, of those where that has changed by more than a minute.
-    pub async fn note_use(&self) -> Result<()> {
+    /// Writes down when credentials were last used, of those where that has changed by more than a minute; and which
+    /// sessions' former secrets are over.
+    pub async fn note_use(&self, now: Timestamp) -> Result<()> {
         let due = |of: &HashMap<String, Arc<Credential>>| -> Vec<Arc<Credential>> {
             let due = of.values().filter(|credential| {
                 let noted = credential.noted.load(Ordering::Relaxed);
@@ -362,15 +399,17 @@ impl Access {
             });
             due.cloned().collect()
         };
-        let (tokens, sessions) = {
+        let (tokens, sessions, outlived) = {
             let copy = self.copy();
-            (due(&copy.tokens), due(&copy.sessions))
+            let outlived: Vec<_> =
+                copy.sessions.values().filter_map(|session| session.outlived(now)).collect();
+            (due(&copy.tokens), due(&copy.sessions), outlived)
         };
         let uses = |of: &[Arc<Credential>]| -> Vec<(String, Timestamp)> {
             of.iter().filter_map(|credential| Some((credential.id.clone(), credential.used_at()?))).collect()
         };
         let (of_tokens, of_sessions) = (uses(&tokens), uses(&sessions));
-        self.store.note_use(&of_tokens, &of_sessions).await?;
+        self.store.note_use(&of_tokens, &of_sessions, &outlived).await?;
         for (credential, (_, at)) in tokens.iter().chain(&sessions).zip(of_tokens.iter().chain(&of_sessions))
         {
             credential.noted.fetch_max(at.as_millis(), Ordering::Relaxed);

@@ -214,9 +214,10 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
     repeat(app, every(1), follow);
     let often = (app.config.session_idle / 4).min(every(10));
     repeat(app, often, |app| async move {
-        app.access.forget(clock::now());
+        let now = clock::now();
+        app.access.forget(now);
         app.limits.forget();
-        app.access.note_use().await
+        app.access.note_use(now).await
     });
     repeat(app, every(60), |app| async move {
         let before = clock::now().plus_millis(-DAY_MS);

@@ -62,6 +62,9 @@ impl Kept {
         let credential = Credential::from(session);
         if let Some(former) = former {
             credential.used.fetch_max(former.used.load(Ordering::Relaxed), Ordering::Relaxed);
+            if former.hashes().first() == credential.hashes().first() {
+                credential.arrived.fetch_max(former.arrived.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
         }
         for hash in credential.hashes() {
             self.session_hashes.insert(hash.clone(), session.id.clone());

@@ -1,7 +1,7 @@
 //! Browsers' sessions: signing in with a token, and out again, here or everywhere.
 //!
 //! A session is a row in the database; its secret travels in an HttpOnly cookie alone. It is another one at
-//! each sign-in and from time to time, and the one before it holds until the next change.
+//! each sign-in and from time to time, and the one before it holds until that one has come.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -675,13 +675,15 @@ impl Store {
         on!(self, sessions::sessions_after(change))
     }
 
-    /// Writes down when tokens and sessions were last used, by their ids.
+    /// Writes down when tokens and sessions were last used, by their ids; and forgets the former secrets of sessions whose
+    /// secret in use still has this hash.
     pub async fn note_use(
         &self,
         tokens: &[(String, Timestamp)],
         sessions: &[(String, Timestamp)],
+        outlived: &[(String, String)],
     ) -> Result<()> {
-        on!(self, sessions::note_use(tokens, sessions))
+        on!(self, sessions::note_use(tokens, sessions, outlived))
     }
 
     /// Forgets sessions that were over before this.

@@ -167,14 +167,23 @@ pub(in crate::store) async fn note_use(
     pools: &Pools,
     tokens: &[(String, Timestamp)],
     sessions: &[(String, Timestamp)],
+    outlived: &[(String, String)],
 ) -> Result<()> {
     // A token's last use is only looked at, a session's decides when it is over: caches are told of it.
-    if !sessions.is_empty() {
+    if !sessions.is_empty() || !outlived.is_empty() {
         let (mut transaction, change) = begin_change(pools).await?;
         for (id, at) in sessions {
             sqlx::query("update sessions set used_at = $2, change = $3 where id = $1 and used_at < $2")
                 .bind(id)
                 .bind(at.as_millis())
+                .bind(change)
+                .execute(&mut *transaction)
+                .await?;
+        }
+        for (id, hash) in outlived {
+            sqlx::query("update sessions set former_hash = null, change = $3 where id = $1 and hash = $2")
+                .bind(id)
+                .bind(hash)
                 .bind(change)
                 .execute(&mut *transaction)
                 .await?;

@@ -319,6 +319,54 @@ async fn a_page_that_is_loaded_while_the_database_is_away_keeps_its_session() {
     .await;
 }
 
+/// Makes the sessions of this server's own database old, and asks who one is until its secret is another one.
+async fn renewed(server: &Server, cookie: &str) -> String {
+    let pool = sqlx::SqlitePool::connect(&server.database()).await.unwrap();
+    for statement in GROW_OLD {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    eventually("the secret is another one", async || {
+        let answer = as_browser(server, Method::GET, "/api/v1/session", cookie).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.headers().contains_key("set-cookie").then(|| cookie_of(&answer))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_old_secret_is_changed_for_another_and_over_when_that_has_come() {
+    let server = closed(&[]).await;
+    let other = Server::instance(&server.database(), &["--auth", "required"]);
+    let old = sign_in(&server, &token(&server, "acme", "viewer", &[])).await;
+    let new = renewed(&server, &old).await;
+    assert_ne!(new, old);
+    let again = as_browser(&server, Method::GET, "/api/v1/session", &old).await;
+    assert_eq!(again.headers().get("set-cookie"), None, "once an hour");
+    for server in [&server, &other] {
+        assert_eq!(status_of(server, &old).await, StatusCode::OK, "the answer may have been lost");
+    }
+    assert_eq!(status_of(&server, &new).await, StatusCode::OK);
+    for server in [&server, &other] {
+        eventually("whoever shows the old one is somebody else", async || {
+            (status_of(server, &old).await == StatusCode::UNAUTHORIZED).then_some(())
+        })
+        .await;
+        assert_eq!(status_of(server, &new).await, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_new_secret_that_never_came_signs_nobody_out() {
+    let server = closed(&[]).await;
+    let old = sign_in(&server, &token(&server, "acme", "viewer", &[])).await;
+    let lost = renewed(&server, &old).await;
+    let new = renewed(&server, &old).await;
+    assert_ne!(lost, new);
+    assert_eq!(status_of(&server, &lost).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status_of(&server, &old).await, StatusCode::OK);
+    assert_eq!(status_of(&server, &new).await, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn while_nobody_can_tell_who_asks_strangers_are_told_to_come_back() {
     let mut database = Service::postgres();

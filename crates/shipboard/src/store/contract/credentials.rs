@@ -171,9 +171,9 @@ pub(super) async fn sessions_are_read_by_what_changed_since(store: &Store) {
     let changed = store.sessions_after(seen).await.unwrap();
     assert_eq!(changed, [session("b", second(2))]);
     let seen = store.credential_changes().await.unwrap().sessions;
-    store.note_use(&[], &[("a".to_owned(), second(9))]).await.unwrap();
+    store.note_use(&[], &[("a".to_owned(), second(9))], &[]).await.unwrap();
     assert_eq!(store.sessions_after(seen).await.unwrap()[0].used_at, second(9));
-    store.note_use(&[], &[("a".to_owned(), second(3))]).await.unwrap();
+    store.note_use(&[], &[("a".to_owned(), second(3))], &[]).await.unwrap();
     assert_eq!(store.sessions_after(0).await.unwrap().len(), 2);
     assert!(store.sessions_after(0).await.unwrap().iter().any(|session| session.used_at == second(9)));
 }
@@ -191,13 +191,23 @@ pub(super) async fn a_session_s_secret_moves_on_once_for_all_who_ask_at_a_time(s
     assert!(rotate("hash of a", "third", 200).await);
     let kept = store.sessions_after(0).await.unwrap().remove(0);
     assert_eq!((kept.hash.as_str(), kept.former_hash.as_deref()), ("third", Some("hash of a")));
+    // The third has come: the first moves nothing any more. Who knows of the second alone is late.
+    let outlived = async |hash: &str| {
+        let seen = store.credential_changes().await.unwrap().sessions;
+        store.note_use(&[], &[], &[("a".to_owned(), hash.to_owned())]).await.unwrap();
+        store.sessions_after(seen).await.unwrap().pop().map(|kept| kept.former_hash)
+    };
+    assert_eq!(outlived("second").await, None);
+    assert_eq!(outlived("third").await, Some(None));
+    assert!(!rotate("hash of a", "fourth", 300).await);
+    assert!(rotate("third", "fourth", 300).await);
 }
 
 pub(super) async fn one_subject_has_so_many_sessions_and_the_one_longest_unused_ends(store: &Store) {
     for (n, id) in ["a", "b", "c"].into_iter().enumerate() {
         add(store, &session(id, second(n as i64)), 3).await;
     }
-    store.note_use(&[], &[("a".to_owned(), second(50))]).await.unwrap();
+    store.note_use(&[], &[("a".to_owned(), second(50))], &[]).await.unwrap();
     add(store, &session("d", second(60)), 3).await;
     let ended = |session: &Session| session.revoked_at.is_some().then(|| session.id.clone());
     let all = store.sessions_after(0).await.unwrap();
