@@ -15,6 +15,7 @@ use super::body::Json;
 use super::gate::{Acting, Admin};
 use super::problem::Problem;
 use super::session::{SessionList, refresh};
+use crate::access::Caller;
 use crate::app::App;
 use crate::clock;
 use crate::credentials::{self, NewToken};
@@ -143,15 +144,23 @@ pub async fn tokens(
     Ok(Answer(TokenList { items, next: None }))
 }
 
+/// Whoever makes a credential has one that holds now. The copy may be a second old, and what is made stays.
+async fn must_hold(app: &App, caller: &Caller) -> Result<(), Problem> {
+    app.access.refresh().await?;
+    let lapse = app.access.lapse(caller, clock::now());
+    lapse.map_or(Ok(()), |_| Err(Problem::unauthorized()))
+}
+
 /// Makes a token.
 #[utoipa::path(post, path = "/api/v1/tenants/{tenant}/tokens", tag = "access", params(("tenant" = String, Path)),
     request_body = TokenBody, responses((status = 201, body = MadeToken), (status = 422)))]
 pub async fn make_token(
     State(app): State<Arc<App>>,
-    Admin { tenant, .. }: Admin,
+    Admin { caller, tenant }: Admin,
     Acting(actor): Acting,
     Json(body): Json<TokenBody>,
 ) -> Result<(StatusCode, Answer<MadeToken>), Problem> {
+    must_hold(&app, &caller).await?;
     credentials::must_exist(&app.store, &tenant).await?.map_err(Problem::invalid)?;
     let new = NewToken {
         name: body.name,
@@ -199,10 +208,11 @@ pub async fn hooks(
     responses((status = 201, body = MadeHook), (status = 422)))]
 pub async fn make_hook(
     State(app): State<Arc<App>>,
-    Admin { tenant, .. }: Admin,
+    Admin { caller, tenant }: Admin,
     Acting(actor): Acting,
     Path((_, source)): Path<(String, String)>,
 ) -> Result<(StatusCode, Answer<MadeHook>), Problem> {
+    must_hold(&app, &caller).await?;
     credentials::must_exist(&app.store, &tenant).await?.map_err(Problem::invalid)?;
     let hook =
         credentials::make_hook(&app.store, tenant, &source, &actor).await?.map_err(Problem::invalid)?;

@@ -93,6 +93,22 @@ async fn tokens_that_cannot_be_are_refused_and_none_is_made() {
 }
 
 #[tokio::test]
+async fn whoever_was_revoked_elsewhere_a_moment_ago_makes_nothing_that_stays() {
+    let server = administered(&[]).await;
+    let list = run(&server, &["token", "list"]);
+    let id = list.lines().find(|line| line.ends_with("the admin")).unwrap().split('\t').next().unwrap();
+    // Not by this server, which hears of it within a second.
+    run(&server, &["token", "revoke", id]);
+    for (path, body) in
+        [(TOKENS, json!({"role": "admin"})), ("/api/v1/tenants/acme/hooks/github/secrets", json!({}))]
+    {
+        assert_eq!(server.send(Method::POST, path, &body).await.0, StatusCode::UNAUTHORIZED, "{path}");
+    }
+    assert_eq!(run(&server, &["token", "list"]).lines().count(), 2);
+    assert_eq!(run(&server, &["hook", "list"]), "");
+}
+
+#[tokio::test]
 async fn who_has_a_thousand_tokens_or_five_secrets_that_hold_gets_no_more() {
     let server = administered(&[]).await;
     let pool = sqlx::SqlitePool::connect(&server.database()).await.unwrap();
