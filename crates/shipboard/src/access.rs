@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use self::kept::Kept;
 use crate::clock;
 use crate::config::{AuthMode, Config};
+use crate::oidc::Settings;
 use crate::store::{Grant, Result, Role, Session, Store, TenantLimits, Token};
 
 /// The shortest time between two comparisons that unknown credentials ask for.
@@ -253,12 +254,13 @@ pub struct Access {
 impl Access {
     /// Reads the credentials for the first time.
     pub async fn new(store: Store, config: &Config) -> Result<Self> {
+        let rules = config.oidc.as_ref().map(Settings::fingerprint);
         let access = Self {
             store,
             explicit: config.said_mode(),
             loopback: config.listen.ip().is_loopback(),
             idle: config.session_idle,
-            copy: RwLock::default(),
+            copy: RwLock::new(Kept { rules, ..Kept::default() }),
             looking: tokio::sync::Mutex::default(),
         };
         access.read_kept().await?;

@@ -10,6 +10,7 @@ use shipboard_core::time::Timestamp;
 use tokio::time::Instant;
 
 use super::{Credential, Lapse};
+use crate::oidc::is_subject;
 use crate::store::{Changes, Credentials, Hook, Session, TenantLimits};
 
 /// What an instance knows.
@@ -17,6 +18,8 @@ use crate::store::{Changes, Credentials, Hook, Session, TenantLimits};
 pub(super) struct Kept {
     /// When it was last compared with the database; `None`: never.
     pub(super) compared: Option<Instant>,
+    /// The hash of the provider's rules in force here, if there is a provider.
+    pub(super) rules: Option<String>,
     /// Which changes of the database's it has.
     pub(super) changes: Changes,
     /// There is a token, or was one.
@@ -56,7 +59,7 @@ impl Kept {
     /// Takes over a session as it is now.
     pub(super) fn keep_session(&mut self, session: &Session) {
         let former = self.drop_session(&session.id);
-        if session.revoked_at.is_some() {
+        if session.revoked_at.is_some() || !self.is_by_rules(session) {
             return;
         }
         let credential = Credential::from(session);
@@ -70,6 +73,11 @@ impl Kept {
             self.session_hashes.insert(hash.clone(), session.id.clone());
         }
         self.sessions.insert(session.id.clone(), Arc::new(credential));
+    }
+
+    /// A person's session was begun under the rules in force: what others gave, these may not give.
+    fn is_by_rules(&self, session: &Session) -> bool {
+        !is_subject(&session.subject) || (session.rules.is_some() && session.rules == self.rules)
     }
 
     pub(super) fn drop_session(&mut self, id: &str) -> Option<Arc<Credential>> {

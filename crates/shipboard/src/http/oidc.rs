@@ -169,7 +169,8 @@ pub async fn callback(
     }
     let latest = clock::now().plus_millis(provider.settings.session_max_age.as_millis() as i64);
     let Person { subject, name, .. } = person;
-    let who = Who { subject, name, token: None, grants, expires_at: Some(latest) };
+    let rules = Some(provider.settings.fingerprint());
+    let who = Who { subject, name, token: None, grants, rules, expires_at: Some(latest) };
     let (session, _) = session::open(&app, &headers, who, &actor).await?;
     let mut response = go_to(attempt.next()).into_response();
     for (name, value) in session.into_iter().chain(forget(&app.config)) {

@@ -219,6 +219,7 @@ pub async fn sign_in(
                 name: known.name.clone(),
                 token: Some(known.id.clone()),
                 grants: known.grants.clone(),
+                rules: None,
                 expires_at: known.expires_at,
             };
             let actor = Actor::new(&Caller::Known(known), client.0);
@@ -245,6 +246,8 @@ pub struct Who {
     pub token: Option<String>,
     /// What they may do.
     pub grants: Vec<Grant>,
+    /// By which of the provider's rules.
+    pub rules: Option<String>,
     /// When the session is over at the latest, if that is before its greatest age.
     pub expires_at: Option<Timestamp>,
 }
@@ -275,6 +278,7 @@ pub async fn open(
         name: who.name,
         token: who.token,
         grants: who.grants,
+        rules: who.rules,
         hash: access::hash(&secret),
         former_hash: None,
         created_at: now,

@@ -97,6 +97,20 @@ impl FromStr for Rule {
     }
 }
 
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let role = self.role.as_str();
+        match &self.group {
+            Group::Named { name, tenant } => write!(f, "{name}={role}@{tenant}")?,
+            Group::Capturing { before, after } => write!(f, "{before}{CAPTURE}{after}={role}@{CAPTURE}")?,
+        }
+        for (n, env) in self.envs.iter().flatten().enumerate() {
+            write!(f, "{}{env}", if n == 0 { '/' } else { ',' })?;
+        }
+        Ok(())
+    }
+}
+
 impl TryFrom<String> for Rule {
     type Error = String;
 

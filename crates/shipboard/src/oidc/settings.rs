@@ -7,6 +7,7 @@ use std::time::Duration;
 use openidconnect::url::{Host, Url};
 use openidconnect::{ClientId, ClientSecret, IssuerUrl, Scope};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::rules::Rule;
 
@@ -128,6 +129,22 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// All that decides what somebody's groups give, as a hash. The order of the rules decides nothing.
+    pub fn fingerprint(&self) -> String {
+        let mut rules: Vec<String> = self.rules.iter().map(Rule::to_string).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        let parts = [self.issuer.as_str(), self.client_id.as_str(), &self.groups_claim];
+        let parts = parts.into_iter().chain(rules.iter().map(String::as_str));
+        let hashed = parts.fold(Sha256::new(), |hashed, part| {
+            // With its length: no two lists of parts are the same bytes.
+            hashed.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
+        });
+        hex::encode(&hashed.finalize()[..16])
+    }
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -244,6 +261,38 @@ mod tests {
         assert_eq!(settings.session_max_age, SESSION_MAX_AGE);
         assert!(settings.client_secret.is_none());
         assert!(Settings::new(OidcArgs::default(), None, false, None).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_fingerprint_is_of_all_that_decides_what_groups_give_and_of_nothing_else() {
+        let of = |change: &dyn Fn(&mut OidcArgs)| {
+            let mut args = args();
+            change(&mut args);
+            checked(args).unwrap().fingerprint()
+        };
+        let rules = |texts: &[&str]| Some(texts.iter().map(|text| text.parse().unwrap()).collect());
+        let two = ["ops=admin@acme", "ship-{tenant}=viewer@{tenant}/production,staging"];
+        let known = of(&|args| args.grant = rules(&two));
+        for (what, same) in [
+            (of(&|args| args.grant = rules(&[two[1], two[0]])), true),
+            (of(&|args| (args.grant, args.name) = (rules(&two), Some("another".to_owned()))), true),
+            (of(&|args| args.grant = rules(&two[..1])), false),
+            (of(&|args| args.grant = rules(&["ops=viewer@acme", two[1]])), false),
+            (of(&|args| args.grant = rules(&["ops=admin@other", two[1]])), false),
+            (of(&|args| args.grant = rules(&["op=admin@acme", two[1]])), false),
+            (of(&|args| args.grant = rules(&[two[0], "ship-{tenant}=viewer@{tenant}/production"])), false),
+            (of(&|args| args.grant = rules(&[two[0], "ship-{tenant}=viewer@{tenant}"])), false),
+            (of(&|args| (args.grant, args.groups_claim) = (rules(&two), Some("roles".to_owned()))), false),
+            (of(&|args| (args.grant, args.client_id) = (rules(&two), Some("another".to_owned()))), false),
+            (
+                of(&|args| {
+                    (args.grant, args.issuer) = (rules(&two), Some("https://id.example.com".to_owned()))
+                }),
+                false,
+            ),
+        ] {
+            assert_eq!(what == known, same, "{what}");
+        }
     }
 
     #[test]

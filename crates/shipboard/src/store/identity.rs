@@ -114,6 +114,8 @@ pub struct Session {
     pub token: Option<String>,
     /// What it allows.
     pub grants: Vec<Grant>,
+    /// By which of a provider's rules, as their hash; it holds where these are in force. `None`: it is a token's.
+    pub rules: Option<String>,
     /// The hash of the secret in its cookie.
     pub hash: String,
     /// The hash of the secret before that one: a request may have been under way with it.

@@ -41,15 +41,16 @@ pub(in crate::store) async fn add_session(
     .execute(&mut *transaction)
     .await?;
     sqlx::query(
-        "insert into sessions (id, subject, name, token, grants, hash, created_at, rotated_at, used_at, expires_at,
-             change)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "insert into sessions (id, subject, name, token, grants, rules, hash, created_at, rotated_at, used_at,
+             expires_at, change)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(&session.id)
     .bind(&session.subject)
     .bind(&session.name)
     .bind(session.token.as_deref())
     .bind(serde_json::to_string(&session.grants)?)
+    .bind(session.rules.as_deref())
     .bind(&session.hash)
     .bind(session.created_at.as_millis())
     .bind(session.rotated_at.as_millis())
@@ -117,6 +118,7 @@ struct SessionColumns {
     name: String,
     token: Option<String>,
     grants: String,
+    rules: Option<String>,
     hash: String,
     former_hash: Option<String>,
     created_at: i64,
@@ -139,6 +141,7 @@ impl SessionColumns {
             name: self.name,
             token: self.token,
             grants: grants.unwrap_or_default(),
+            rules: self.rules,
             hash: self.hash,
             former_hash: self.former_hash,
             created_at: Timestamp::from_millis(self.created_at),
@@ -153,8 +156,8 @@ impl SessionColumns {
 pub(in crate::store) async fn sessions_after(pools: &Pools, change: i64) -> Result<Vec<Session>> {
     let mut connection = pools.own.ask(Whose::Peoples).await?;
     let found: Vec<SessionColumns> = sqlx::query_as(
-        "select id, subject, name, token, grants, hash, former_hash, created_at, rotated_at, used_at, expires_at,
-             revoked_at
+        "select id, subject, name, token, grants, rules, hash, former_hash, created_at, rotated_at, used_at,
+             expires_at, revoked_at
          from sessions where change > $1",
     )
     .bind(change)

@@ -341,6 +341,37 @@ async fn somebody_in_groups_of_two_tenants_sees_both_and_no_other() {
 }
 
 #[tokio::test]
+async fn rights_do_not_outlive_the_rules_that_gave_them() {
+    let issuer = Issuer::start().await;
+    issuer.says(|says| says.claims = mia());
+    let signing = Signing::by(&issuer.url, &[]);
+    let cookie = signing.sign_in(&issuer).await.cookie("shipboard_session");
+    assert_eq!(signing.status(&board("/counts"), &cookie).await, StatusCode::OK);
+    let admin = token(&signing.server, "acme", "admin", &[]);
+    let request = signing.server.raw(Method::POST, "/api/v1/session").json(&json!({"token": admin}));
+    let by_token = request.send().await.unwrap().headers()["set-cookie"].to_str().unwrap().to_owned();
+    let by_token = by_token.split(';').next().unwrap();
+    // Whoever starts the server anew beside the same database.
+    let database = signing.server.database();
+    let again = |more: &[&str]| Signing::on(&issuer.url, more, |args| Server::instance(&database, args));
+    let without = Server::instance(&database, &["--auth", "required"]);
+    let statuses = async |server: &Server| {
+        let status = async |cookie: &str| {
+            let request = server.raw(Method::GET, &board("/counts")).header("cookie", cookie);
+            request.send().await.unwrap().status()
+        };
+        (status(&cookie).await, status(by_token).await)
+    };
+    let (holds, is_over) = (StatusCode::OK, StatusCode::UNAUTHORIZED);
+    assert_eq!(statuses(&again(&[]).server).await, (holds, holds), "under the same rules");
+    let other = again(&["--oidc-grant", "people=viewer@other"]);
+    assert_eq!(statuses(&other.server).await, (is_over, holds), "under others");
+    assert_eq!(statuses(&without).await, (is_over, holds), "without a provider");
+    let anew = other.sign_in(&issuer).await.cookie("shipboard_session");
+    assert_eq!(other.status(&board("/counts"), &anew).await, StatusCode::OK, "who signs in again goes on");
+}
+
+#[tokio::test]
 async fn the_way_back_may_lead_to_another_instance() {
     let database = Service::postgres();
     let issuer = Issuer::start().await;

@@ -32,6 +32,7 @@ fn session(id: &str, used_at: Timestamp) -> Session {
         name: "Mia".to_owned(),
         token: Some("t".to_owned()),
         grants: vec![grant()],
+        rules: Some("some rules".to_owned()),
         hash: format!("hash of {id}"),
         former_hash: None,
         created_at: used_at,
