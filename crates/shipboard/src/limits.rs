@@ -33,6 +33,8 @@ pub struct Limits {
     sign_ins: Rate,
     /// Credentials that nobody knows, by address.
     failures: Rate,
+    /// The provider's codes, by address.
+    codes: Rate,
 }
 
 /// What a request is counted as.
@@ -65,6 +67,7 @@ impl Limits {
             bytes: Rate::new("byte_rate", config.byte_rate),
             sign_ins: Rate::new("sign_in_rate", config.sign_in_rate),
             failures: Rate::new("failure_rate", config.failure_rate),
+            codes: Rate::new("failure_rate", config.failure_rate),
         }
     }
 
@@ -106,12 +109,26 @@ impl Limits {
         self.failures.take(&neighbourhood(address), Instant::now())
     }
 
+    /// Lets somebody have the provider asked about a code. Counted apart from other failures: a forgotten job with an old
+    /// token keeps nobody at its address from signing in.
+    pub fn admit_code(&self, address: IpAddr) -> Result<(), Over> {
+        self.codes.take(&neighbourhood(address), Instant::now())
+    }
+
     /// Lets go of those who have nothing to pay for.
     pub fn forget(&self) {
         let now = Instant::now();
-        [&self.connects, &self.reads, &self.reports, &self.bytes, &self.sign_ins, &self.failures]
-            .into_iter()
-            .for_each(|rate| rate.forget(now));
+        [
+            &self.connects,
+            &self.reads,
+            &self.reports,
+            &self.bytes,
+            &self.sign_ins,
+            &self.failures,
+            &self.codes,
+        ]
+        .into_iter()
+        .for_each(|rate| rate.forget(now));
     }
 }
 

@@ -203,7 +203,7 @@ async fn who(
     }
     match (back.get("error"), back.get("code")) {
         (None, Some(code)) if code.len() <= MAX_CODE => {
-            app.limits.admit_stranger(address)?;
+            app.limits.admit_code(address)?;
             let person = provider.person(attempt, code.to_owned(), &neighbourhood(address)).await?;
             app.limits.admit_sign_in(&person.subject)?;
             Ok(person)

@@ -258,6 +258,12 @@ async fn who_comes_back_with_nonsense_is_slowed_down_before_the_provider_is_aske
     let signing = Signing::by(&issuer.url, &["--failure-rate", "1"]);
     let attempt = signing.begin(&issuer, BEGIN).await;
     let nonsense = attempt.back().replace("the-code", "no-code");
+    // Somebody at the same address goes on with a token that was revoked long ago.
+    eventually("the address is over its failures", async || {
+        let request = signing.server.raw(Method::GET, "/api/v1/tenants").bearer_auth("nobody's");
+        (request.send().await.unwrap().status() == StatusCode::TOO_MANY_REQUESTS).then_some(())
+    })
+    .await;
     let mut asked = 0;
     let last = loop {
         let back = signing.go(&nonsense, &attempt.cookie).await;
