@@ -81,9 +81,9 @@ pub async fn run(cli: Cli) -> Result<ExitCode, StartError> {
         Command::Tenant(command) => admin::tenant(command).await.map(|()| ExitCode::SUCCESS),
         Command::Token(command) => admin::token(command).await.map(|()| ExitCode::SUCCESS),
         Command::Hook(command) => admin::hook(command).await.map(|()| ExitCode::SUCCESS),
-        Command::Check(DatabaseArgs { database }) => check(&database).await,
+        Command::Check(DatabaseArgs { database }) => check(&database.0).await,
         Command::Epoch(DatabaseArgs { database }) => {
-            admin::epoch(&database).await.map(|()| ExitCode::SUCCESS)
+            admin::epoch(&database.0).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Config => {
             std::io::stdout().write_all(EXAMPLE.as_bytes())?;
