@@ -1,4 +1,4 @@
-//! `shipboard tenant|token|hook`: who may come in. Works on the database, beside a running server,
+//! `shipboard tenant|token|hook|audit`: who may come in, and who let them. Works on the database, beside a running server,
 //! which takes notice within seconds.
 
 use std::io::Write as _;
@@ -144,6 +144,20 @@ pub enum HookCommand {
     },
 }
 
+/// What to read of the audit log.
+#[derive(Debug, Args)]
+#[allow(missing_docs, reason = "clap shows each field's own help")]
+pub struct AuditArgs {
+    /// Whose; the server's own unless given: sign-ins that were refused, and what belongs to no tenant
+    #[arg(long)]
+    tenant: Option<Slug>,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+/// Lines of the audit log that are read at a time.
+const AUDIT_LINES: usize = 500;
+
 /// Opens a database that is there: a mistyped name is told, not made a database of.
 pub(crate) async fn open_existing(url: &str) -> Result<Store, StartError> {
     let path = url.strip_prefix("sqlite:").map(|path| path.trim_start_matches("//"));
@@ -175,13 +189,17 @@ pub async fn tenant(command: TenantCommand) -> Done {
     let mut out = std::io::stdout();
     match command {
         TenantCommand::Create { slug, name, database } => {
+            let name = envs::name(name.as_deref()).map_err(|wrong| format!("--{wrong}"))?;
             let store = Store::open(&database.database.0).await?;
-            let record =
-                Actor::at_command_line().did("tenant.put", Some(&slug), slug.as_str(), json!({"name": name}));
-            store.note(&record).await?;
-            let is_new = store.put_tenant(&slug, envs::name(name.as_deref())?, clock::now()).await?;
+            let is_there = store.tenant(&slug).await?.is_some();
+            if !is_there {
+                let detail = json!({"name": name});
+                let record = Actor::at_command_line().did("tenant.put", Some(&slug), slug.as_str(), detail);
+                store.note(&record).await?;
+                store.put_tenant(&slug, name, clock::now()).await?;
+            }
             store.close().await;
-            if !is_new {
+            if is_there {
                 return Err(format!("there is a tenant {slug} already").into());
             }
             writeln!(out, "{slug}")?;
@@ -269,6 +287,27 @@ pub async fn token(command: TokenCommand) -> Done {
             }
         }
     }
+    Ok(())
+}
+
+/// Prints the audit log as JSON lines, the newest first.
+pub async fn audit(AuditArgs { tenant, database }: AuditArgs) -> Done {
+    let store = open_existing(&database.database.0).await?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut last: Option<String> = None;
+    loop {
+        let records = store.records(tenant.as_ref(), last.as_deref(), AUDIT_LINES).await?;
+        for record in &records {
+            serde_json::to_writer(&mut out, record)?;
+            out.write_all(b"\n")?;
+        }
+        last = records.last().map(|record| record.id.clone());
+        if records.len() < AUDIT_LINES {
+            break;
+        }
+    }
+    store.close().await;
+    out.flush()?;
     Ok(())
 }
 
