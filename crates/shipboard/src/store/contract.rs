@@ -99,6 +99,9 @@ pub(crate) fn request(random: &mut impl Rng, known: &[DeploymentId]) -> Request 
     let mut body = said(random);
     let any = |random: &mut dyn Rng| known[random.random_range(0..known.len())];
     match random.random_range(0..20) {
+        0 if !known.is_empty() && random.random_bool(0.5) => {
+            Request::Expire { id: any(random), made_before: second(1_000_000) }
+        }
         0 if !known.is_empty() => Request::Delete { id: any(random) },
         1 if !known.is_empty() => Request::Lose { id: any(random), silent_since: second(1_000_000) },
         2 if !known.is_empty() => Request::HasLog { id: any(random) },

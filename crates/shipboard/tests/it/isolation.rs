@@ -319,7 +319,7 @@ impl World {
         } else if route.contains("{env}") {
             let path = self.home.path("/api/v1/tenants/{tenant}/envs/{env}/deployments");
             let made = self.call("POST", &path, &self.admin, &json!({"workflow": "victim"})).await;
-            victim.id = made["deployment"]["id"].as_str().unwrap().to_owned();
+            made["deployment"]["id"].as_str().unwrap().clone_into(&mut victim.id);
             "victim".clone_into(&mut victim.workflow);
         }
         victim
