@@ -4,6 +4,8 @@
 //! database every second, and dropped a while after its last reader. It holds no truth.
 
 mod encode;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod live;
 mod log;
 mod ring;
