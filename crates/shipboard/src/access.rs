@@ -4,6 +4,10 @@
 //! No request with a known credential waits for a query. One that is unknown may just have been made
 //! by another instance: then the copy is compared with the database, once for all who ask meanwhile.
 
+mod kept;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -14,8 +18,10 @@ use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
 use tokio::time::Instant;
 
+use self::kept::Kept;
+use crate::clock;
 use crate::config::{AuthMode, Config};
-use crate::store::{Changes, Grant, Hook, Result, Role, Session, Store, TenantLimits, Token};
+use crate::store::{Grant, Result, Role, Session, Store, TenantLimits, Token};
 
 /// The shortest time between two comparisons that unknown credentials ask for.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -213,93 +219,8 @@ pub struct Access {
     /// How long a session lives without being used.
     idle: Duration,
     copy: RwLock<Kept>,
-    /// When the copy was last compared; whoever compares holds it.
-    looked: tokio::sync::Mutex<Option<Instant>>,
-}
-
-#[derive(Debug, Default)]
-struct Kept {
-    /// Which changes of the database's it has.
-    changes: Changes,
-    /// There is a token, or was one.
-    is_closed: bool,
-    /// Those that were not taken back, by id; ids of tokens and sessions differ.
-    tokens: HashMap<String, Arc<Credential>>,
-    sessions: HashMap<String, Arc<Credential>>,
-    /// The ids by the hashes of secrets: of tokens, and of sessions, which may have two.
-    token_hashes: HashMap<String, String>,
-    session_hashes: HashMap<String, String>,
-    /// Those that were not taken back.
-    hooks: Vec<Hook>,
-    /// Of the tenants that have limits of their own.
-    limits: HashMap<Slug, TenantLimits>,
-}
-
-impl Kept {
-    fn keep(&mut self, tokens: Vec<(Token, String)>, mut hooks: Vec<Hook>) {
-        self.is_closed = !tokens.is_empty();
-        let former = std::mem::take(&mut self.tokens);
-        self.token_hashes.clear();
-        for (token, hash) in tokens.into_iter().filter(|(token, _)| token.revoked_at.is_none()) {
-            let credential = Credential::from(token);
-            // What was used meanwhile is not written down yet.
-            if let Some(former) = former.get(&credential.id) {
-                credential.used.fetch_max(former.used.load(Ordering::Relaxed), Ordering::Relaxed);
-            }
-            self.token_hashes.insert(hash, credential.id.clone());
-            self.tokens.insert(credential.id.clone(), Arc::new(credential));
-        }
-        hooks.retain(|hook| hook.revoked_at.is_none());
-        self.hooks = hooks;
-    }
-
-    fn keep_session(&mut self, session: &Session) {
-        let former = self.drop_session(&session.id);
-        if session.revoked_at.is_some() {
-            return;
-        }
-        let credential = Credential::from(session);
-        if let Some(former) = former {
-            credential.used.fetch_max(former.used.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
-        for hash in credential.hashes() {
-            self.session_hashes.insert(hash.clone(), session.id.clone());
-        }
-        self.sessions.insert(session.id.clone(), Arc::new(credential));
-    }
-
-    fn drop_session(&mut self, id: &str) -> Option<Arc<Credential>> {
-        let session = self.sessions.remove(id)?;
-        for hash in session.hashes() {
-            self.session_hashes.remove(hash);
-        }
-        Some(session)
-    }
-
-    /// What has this id and was not taken back; a session's token neither.
-    fn lapse(&self, credential: &Credential, now: Timestamp, idle: Duration) -> Option<Lapse> {
-        let Some(signed) = &credential.session else {
-            return match self.tokens.get(&credential.id) {
-                _ if credential.is_expired(now, idle) => Some(Lapse::Expired),
-                Some(_) => None,
-                None => Some(Lapse::Revoked),
-            };
-        };
-        // The one in the copy knows when other instances saw it used.
-        let Some(current) = self.sessions.get(&credential.id) else {
-            let is_over = credential.is_expired(now, idle);
-            return Some(if is_over { Lapse::Expired } else { Lapse::Revoked });
-        };
-        if current.is_expired(now, idle) {
-            return Some(Lapse::Expired);
-        }
-        let Some(token) = &signed.token else { return None };
-        match self.tokens.get(token) {
-            Some(token) if token.is_expired(now, idle) => Some(Lapse::Expired),
-            Some(_) => None,
-            None => Some(Lapse::Revoked),
-        }
-    }
+    /// Whoever compares the copy holds it.
+    looking: tokio::sync::Mutex<()>,
 }
 
 impl Access {
@@ -311,20 +232,40 @@ impl Access {
             loopback: config.listen.ip().is_loopback(),
             idle: config.session_idle,
             copy: RwLock::default(),
-            looked: tokio::sync::Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
         };
         access.read_kept().await?;
         access.refresh().await?;
         Ok(access)
     }
 
-    /// Compares the copy with the database, and reads what has changed.
+    /// Brings the copy to what the database has by now.
     pub async fn refresh(&self) -> Result<()> {
-        let mut looked = self.looked.lock().await;
-        self.look(&mut looked).await
+        self.follow(Duration::ZERO).await
     }
 
-    async fn look(&self, looked: &mut Option<Instant>) -> Result<()> {
+    /// Sees to it that the copy is compared after this was asked, and not sooner than `between` after the last time.
+    async fn follow(&self, between: Duration) -> Result<()> {
+        let asked = Instant::now();
+        let _looking = self.looking.lock().await;
+        let compared = self.copy().compared;
+        // Others who asked at the same time have had it read meanwhile, as a rule.
+        if compared.is_some_and(|begun| begun >= asked) {
+            return Ok(());
+        }
+        if let Some(begun) = compared {
+            tokio::time::sleep_until(begun + between).await;
+        }
+        self.look().await
+    }
+
+    /// How long ago the copy was compared with the database.
+    pub fn age(&self) -> Duration {
+        self.copy().compared.map_or(Duration::MAX, |compared| compared.elapsed())
+    }
+
+    /// Compares the copy with the database, and reads what has changed.
+    async fn look(&self) -> Result<()> {
         let begun = Instant::now();
         let had = self.copy().changes;
         let now = self.store.credential_changes().await?;
@@ -344,16 +285,13 @@ impl Access {
             sessions.iter().for_each(|session| copy.keep_session(session));
             copy.changes.sessions = now.sessions;
         }
-        *looked = Some(begun);
+        self.write().compared = Some(begun);
         Ok(())
     }
 
     async fn read_kept(&self) -> Result<()> {
-        let (tokens, hooks) = (self.store.tokens(None).await?, self.store.hooks(None).await?);
-        let limits = self.store.tenant_limits().await?.into_iter().collect();
-        let mut copy = self.write();
-        copy.keep(tokens, hooks);
-        copy.limits = limits;
+        let now = self.store.credentials(clock::now()).await?;
+        self.write().keep(now);
         Ok(())
     }
 
@@ -384,24 +322,10 @@ impl Access {
         }
     }
 
-    /// Compares the copy for somebody who is not known, and looks again.
-    pub async fn newcomer(&self, shown: Shown<'_>, now: Timestamp) -> Option<Caller> {
-        let asked = Instant::now();
-        let looking = async {
-            let mut looked = self.looked.lock().await;
-            // Others who asked at the same time have had it read meanwhile, as a rule.
-            if looked.is_some_and(|begun| begun >= asked) {
-                return Ok(());
-            }
-            if let Some(begun) = *looked {
-                tokio::time::sleep_until(begun + BETWEEN_LOOKS).await;
-            }
-            self.look(&mut looked).await
-        };
-        match tokio::time::timeout(LOOK_PATIENCE, looking).await {
-            Ok(Ok(())) => self.known(shown, now).map(Caller::Known),
-            Ok(Err(_)) | Err(_) => None,
-        }
+    /// Compares the copy for somebody who is not known, and looks again. If that cannot be done now, nobody can tell.
+    pub async fn newcomer(&self, shown: Shown<'_>, now: Timestamp) -> Result<Option<Caller>> {
+        tokio::time::timeout(LOOK_PATIENCE, self.follow(BETWEEN_LOOKS)).await??;
+        Ok(self.known(shown, now).map(Caller::Known))
     }
 
     fn known(&self, shown: Shown<'_>, now: Timestamp) -> Option<Arc<Credential>> {
@@ -502,10 +426,10 @@ impl Access {
         self.copy().limits.get(tenant).copied().unwrap_or_default()
     }
 
-    /// The secrets that deliveries of a source to a tenant may be signed with.
+    /// The secrets that deliveries of a source to a tenant may be signed with, the newest first.
     pub fn hook_secrets(&self, tenant: &Slug, source: &str) -> Vec<String> {
         let copy = self.copy();
-        let of_it = copy.hooks.iter().filter(|hook| hook.tenant == *tenant && hook.source == source);
+        let of_it = copy.hooks.iter().rev().filter(|hook| hook.tenant == *tenant && hook.source == source);
         of_it.map(|hook| hook.secret.clone()).collect()
     }
 }

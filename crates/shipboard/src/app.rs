@@ -65,6 +65,8 @@ pub struct App {
     pub database_ok: AtomicBool,
     /// This machine's clock and the database's agreed when last asked.
     pub clock_ok: AtomicBool,
+    /// The copy of the credentials was compared with the database not long ago.
+    pub credentials_ok: AtomicBool,
     /// Searches by text that may run at once: each reads all of an env.
     pub searches: tokio::sync::Semaphore,
     beats: Vec<signal::Sender<u64>>,
@@ -91,6 +93,7 @@ impl App {
             draining: tokio_util::sync::CancellationToken::new(),
             database_ok: AtomicBool::new(true),
             clock_ok: AtomicBool::new(true),
+            credentials_ok: AtomicBool::new(true),
             searches: tokio::sync::Semaphore::new(SEARCHES),
             beats: (0..BEATS).map(|_| signal::Sender::new(0)).collect(),
             config,
@@ -210,7 +213,7 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
     });
     repeat(app, every(1), probe);
     repeat(app, every(1), |app| async move { app.boards.check().await });
-    repeat(app, every(1), |app| async move { app.access.refresh().await });
+    repeat(app, every(1), follow);
     let often = (app.config.session_idle / 4).min(every(10));
     repeat(app, often, |app| async move {
         app.access.forget(clock::now());
@@ -258,6 +261,9 @@ const RETENTION: Duration = Duration::from_secs(10);
 pub const SEARCHES: usize = 4;
 /// How far this machine's clock may be from the database's, in milliseconds.
 const MAX_SKEW_MS: i64 = 5_000;
+
+/// How old the copy of the credentials may be before somebody has to know.
+const MAX_COPY_AGE: Duration = Duration::from_secs(10);
 
 /// The newest events of an env that stay in the log, whatever their age.
 pub const KEEP_AT_LEAST: u64 = 10_000;
@@ -321,6 +327,26 @@ async fn probe(app: Arc<App>) -> crate::store::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Follows the credentials. That it could not for a while, and can again, is told once.
+async fn follow(app: Arc<App>) -> crate::store::Result<()> {
+    let followed = app.access.refresh().await;
+    let age = app.access.age();
+    metrics::gauge!("shipboard_credentials_age_seconds").set(age.as_secs_f64());
+    let ok = age <= MAX_COPY_AGE;
+    match (app.credentials_ok.swap(ok, Ordering::Relaxed), ok) {
+        (true, false) => {
+            let error = followed.as_ref().err().map(ToString::to_string);
+            tracing::error!(
+                error,
+                "what was revoked or made elsewhere goes unseen: the credentials cannot be read"
+            );
+        }
+        (false, true) => tracing::info!("the credentials are read again"),
+        _ => {}
+    }
+    followed
 }
 
 impl Running {

@@ -170,6 +170,9 @@ pub struct ServeArgs {
     /// The same of the bytes of their bodies [default: 8388608]
     #[arg(long, env = "SHIPBOARD_BYTE_RATE")]
     pub byte_rate: Option<u32>,
+    /// The same of sessions that one token, or person, begins [default: 1]
+    #[arg(long, env = "SHIPBOARD_SIGN_IN_RATE")]
+    pub sign_in_rate: Option<u32>,
     /// The same of unknown credentials from one address [default: 10]
     #[arg(long, env = "SHIPBOARD_FAILURE_RATE")]
     pub failure_rate: Option<u32>,
@@ -289,6 +292,7 @@ pub struct Config {
     pub read_rate: u32,
     pub report_rate: u32,
     pub byte_rate: u32,
+    pub sign_in_rate: u32,
     pub failure_rate: u32,
     pub heartbeat: Duration,
     pub max_stream_age: Duration,
@@ -375,6 +379,7 @@ impl Config {
             read_rate: take!(read_rate).unwrap_or(200),
             report_rate: take!(report_rate).unwrap_or(1_000),
             byte_rate: take!(byte_rate).unwrap_or(8 * 1024 * 1024),
+            sign_in_rate: take!(sign_in_rate).unwrap_or(1),
             failure_rate: take!(failure_rate).unwrap_or(10),
             heartbeat: span(take!(heartbeat), Duration::from_secs(15)),
             max_stream_age: span(take!(max_stream_age), HOUR),
@@ -511,6 +516,7 @@ connect-rate = 50
 read-rate = 200
 report-rate = 1000
 byte-rate = 8388608
+sign-in-rate = 1
 failure-rate = 10
 heartbeat = "15s"
 max-stream-age = "1h"

@@ -11,6 +11,10 @@ use crate::hooks::Source;
 use crate::store::{Grant, Hook, Result, Store, Token};
 use crate::{access, clock};
 
+/// Most tokens of a tenant that hold at a time: every instance keeps them in memory.
+pub const MOST_TOKENS: usize = 1_000;
+/// Most secrets of a tenant's source that hold at a time. So many are tried of every delivery, whosever it is.
+pub const MOST_SECRETS: usize = 5;
 /// Longest name of a token, in characters.
 const MAX_NAME: usize = 100;
 /// Most envs that a token names.
@@ -69,7 +73,11 @@ pub async fn make_token(
     let Grant { tenant, role, envs } = &token.grant;
     let detail = json!({"name": token.name, "role": role, "envs": envs, "expires_at": token.expires_at});
     let record = actor.did("token.create", Some(tenant), &token.id, detail);
-    store.add_token(&token, &access::hash(&secret), &record).await?;
+    if !store.add_token(&token, &access::hash(&secret), MOST_TOKENS, &record).await? {
+        return Ok(Err(format!(
+            "tenant: at most {MOST_TOKENS} tokens of one hold at a time; revoke some first"
+        )));
+    }
     Ok(Ok((token, secret)))
 }
 
@@ -98,6 +106,10 @@ pub async fn make_hook(
         revoked_at: None,
     };
     let record = actor.did("hook.create", Some(&hook.tenant), &hook.id, json!({"source": source}));
-    store.add_hook(&hook, &record).await?;
+    if !store.add_hook(&hook, MOST_SECRETS, &record).await? {
+        return Ok(Err(format!(
+            "source: at most {MOST_SECRETS} secrets of one hold at a time; revoke one first"
+        )));
+    }
     Ok(Ok(hook))
 }

@@ -15,7 +15,7 @@ pub use self::streams::{Permit, Streams};
 use crate::access::Caller;
 use crate::board::{MAX_BOARDS, MAX_BOARDS_PER_TENANT};
 use crate::config::Config;
-use crate::{app, http, store};
+use crate::{app, credentials, http, store};
 
 /// The limits that are kept count of.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub struct Limits {
     reports: Rate,
     /// Bytes of their bodies.
     bytes: Rate,
+    /// Sessions begun, by credential.
+    sign_ins: Rate,
     /// Credentials that nobody knows, by address.
     failures: Rate,
 }
@@ -62,6 +64,7 @@ impl Limits {
             reads: Rate::new("read_rate", config.read_rate),
             reports: Rate::new("report_rate", config.report_rate),
             bytes: Rate::new("byte_rate", config.byte_rate),
+            sign_ins: Rate::new("sign_in_rate", config.sign_in_rate),
             failures: Rate::new("failure_rate", config.failure_rate),
         }
     }
@@ -74,6 +77,11 @@ impl Limits {
             Kind::Report => self.admit_report(subject),
             Kind::Read => self.reads.take(subject, Instant::now()),
         }
+    }
+
+    /// Lets a session of a token's or a person's begin: it is a transaction, a row, and a line in the audit log for good.
+    pub fn admit_sign_in(&self, subject: &str) -> Result<(), Over> {
+        self.sign_ins.take(subject, Instant::now())
     }
 
     /// Lets a report in: one at first, and whoever has bytes left may send a body.
@@ -102,14 +110,14 @@ impl Limits {
     /// Lets go of those who have nothing to pay for.
     pub fn forget(&self) {
         let now = Instant::now();
-        [&self.connects, &self.reads, &self.reports, &self.bytes, &self.failures]
+        [&self.connects, &self.reads, &self.reports, &self.bytes, &self.sign_ins, &self.failures]
             .into_iter()
             .for_each(|rate| rate.forget(now));
     }
 }
 
 /// What one party has of addresses: one of version 4, or the /64 of version 6 that a provider gives to a customer.
-fn neighbourhood(address: IpAddr) -> String {
+pub fn neighbourhood(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
@@ -129,6 +137,7 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("read_rate", config.read_rate.into()),
         ("report_rate", config.report_rate.into()),
         ("byte_rate", config.byte_rate.into()),
+        ("sign_in_rate", config.sign_in_rate.into()),
         ("failure_rate", config.failure_rate.into()),
         ("burst", BURST.as_secs()),
         ("head_timeout", config.head_timeout.as_secs()),
@@ -138,6 +147,8 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("keep_events", config.keep_events.as_secs()),
         ("keep_deployments", config.keep_deployments.as_secs()),
     ];
+    let of_credentials =
+        [("tokens", credentials::MOST_TOKENS as u64), ("hook_secrets", credentials::MOST_SECRETS as u64)];
     let of_reports = [
         ("text", report::MAX_TEXT_CHARS as u64),
         ("url", report::MAX_URL_CHARS as u64),
@@ -158,7 +169,8 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("events_kept_at_least", app::KEEP_AT_LEAST),
         ("deliveries_kept", app::KEEP_DELIVERIES_DAYS as u64),
     ];
-    flags.into_iter().chain(http::limits(config)).chain(of_reports).chain(of_boards).collect()
+    let of_requests = flags.into_iter().chain(http::limits(config)).chain(of_credentials);
+    of_requests.chain(of_reports).chain(of_boards).collect()
 }
 
 /// Puts them into the metrics.

@@ -4,6 +4,7 @@
 //! token of the provider's is kept: who somebody is and which groups they are in is all that is wanted of it.
 
 mod attempt;
+mod exchanges;
 mod fetch;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;

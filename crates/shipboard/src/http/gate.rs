@@ -15,7 +15,7 @@ use crate::access::{Caller, Shown};
 use crate::app::App;
 use crate::audit::Actor;
 use crate::clock;
-use crate::limits::{Kind, Over, Payer};
+use crate::limits::{Kind, Payer};
 use crate::store::{EnvKey, Role};
 
 /// Somebody we know, whatever they ask for.
@@ -94,23 +94,25 @@ pub fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
 }
 
 /// Whoever shows this secret, if it is known. One that this instance does not know may be a new one: finding out is
-/// a query, and from one address there are only so many.
+/// a query, and from one address there are only so many. Without a database nobody knows: a client that were told 401
+/// would not come back.
 pub async fn who(
     app: &App,
     shown: Option<Shown<'_>>,
     Client(address): Client,
-) -> Result<Option<Caller>, Over> {
+) -> Result<Option<Caller>, Problem> {
     let known = app.access.caller(shown, clock::now());
     match (known, shown) {
         (None, Some(shown)) => {
             app.limits.admit_stranger(address)?;
-            Ok(app.access.newcomer(shown, clock::now()).await)
+            Ok(app.access.newcomer(shown, clock::now()).await?)
         }
         (known, _) => Ok(known),
     }
 }
 
-async fn caller(app: &App, parts: &Parts) -> Result<Caller, Problem> {
+/// Whoever makes a request.
+pub(super) async fn caller(app: &App, parts: &Parts) -> Result<Caller, Problem> {
     let client = Client::of(parts, &app.config);
     who(app, shown(app, &parts.headers), client).await?.ok_or_else(Problem::unauthorized)
 }
@@ -130,7 +132,7 @@ fn count(app: &App, caller: &Caller, parts: &mut Parts) -> Result<(), Problem> {
 }
 
 /// A part of the path, parsed. What cannot be one is a 422 that names it.
-async fn part<T>(parts: &mut Parts, app: &Arc<App>, name: &str) -> Result<T, Problem>
+pub(super) async fn part<T>(parts: &mut Parts, app: &Arc<App>, name: &str) -> Result<T, Problem>
 where
     T: std::str::FromStr,
     T::Err: std::fmt::Display,

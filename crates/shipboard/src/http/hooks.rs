@@ -22,13 +22,11 @@ use crate::app::App;
 use crate::audit::Actor;
 use crate::clock;
 use crate::config::AuthMode;
+use crate::credentials::MOST_SECRETS;
 use crate::envs::birth;
 use crate::hooks::{Delivery, EnvReport, Source};
 use crate::store::{EnvKey, StoreError};
 use crate::writer::WriteError;
-
-/// How many secrets are tried of whoever has fewer: as many as hold while one is changed for another.
-const SECRETS_TRIED: usize = 2;
 
 /// What became of a delivery.
 #[derive(Debug, Default, Serialize, utoipa::ToSchema)]
@@ -128,13 +126,17 @@ fn addressee(path: Option<RawPathParams>) -> (Option<Slug>, Option<Source>) {
     (named("tenant").and_then(|tenant| tenant.parse().ok()), named("source").and_then(Source::of))
 }
 
-/// Signed with one of the secrets. At least two are tried, of which some may be nobody's: from the time an answer
-/// takes nobody learns which tenants there are, which have a secret, and which are changing theirs.
-fn is_signed(source: Source, mut secrets: Vec<String>, delivery: &Delivery<'_>) -> bool {
-    while secrets.len() < SECRETS_TRIED {
-        secrets.push(clock::secret());
-    }
-    source.is_signed(&secrets, delivery, clock::now())
+/// Signed with one of the secrets.
+fn is_signed(source: Source, secrets: Vec<String>, delivery: &Delivery<'_>) -> bool {
+    source.is_signed(&tried(secrets), delivery, clock::now())
+}
+
+/// As many secrets as one may have, of which some may be nobody's: from the time an answer takes nobody learns which
+/// tenants there are, which have a secret, and which are changing theirs. And that is all that a stranger's delivery costs,
+/// which has to be looked at however many they send: a known source may be at the same address.
+fn tried(mut secrets: Vec<String>) -> Vec<String> {
+    secrets.resize_with(MOST_SECRETS, clock::secret);
+    secrets
 }
 
 /// Writes what was told, unless it was before. What was refused or ignored may be delivered again: it has changed
@@ -227,4 +229,20 @@ async fn of_the_current_one(app: &App, key: &EnvKey, report: Report) -> Result<O
     let current = found.and_then(|(row, _)| row.current.clone());
     let current = current.filter(|current| report.occurred_at.is_none_or(|at| current.since <= at));
     Ok(current.map(|current| Request::Patch { id: current.deployment_id, report: Box::new(report) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_everybody_the_same_number_of_secrets_is_tried() {
+        for has in 0..=MOST_SECRETS + 2 {
+            let theirs: Vec<String> = (0..has).map(|n| n.to_string()).collect();
+            let tried = tried(theirs.clone());
+            let kept = has.min(MOST_SECRETS);
+            assert_eq!((tried.len(), &tried[..kept]), (MOST_SECRETS, &theirs[..kept]));
+            assert!(tried.iter().all(|secret| !secret.is_empty()), "{has}");
+        }
+    }
 }

@@ -199,8 +199,10 @@ fn foreign(app: &App, request: &Request) -> Option<Problem> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let is_own = match (text(header::ORIGIN), text(HeaderName::from_static("sec-fetch-site"))) {
         (Some(origin), _) => {
-            let from = origin.split_once("://").map_or(origin, |(_, host)| host);
-            from == host || app.config.public_url.as_deref() == Some(origin)
+            let (scheme, from) = origin.split_once("://").unwrap_or(("", origin));
+            // Whoever sits in the network could serve a page as this host's, by http.
+            let is_private = scheme == "https" || !app.config.is_https();
+            is_private && (from == host || app.config.public_url.as_deref() == Some(origin))
         }
         (None, Some(site)) => matches!(site, "same-origin" | "none"),
         // No browser of today leaves out both; whoever shows no cookie acts on nobody's behalf but their own.

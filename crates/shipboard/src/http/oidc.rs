@@ -1,12 +1,12 @@
 //! Browsers on their way to the provider and back. Both are calls that a browser makes by going there: what comes to
 //! nothing leads to the sign-in page, which says why; whoever asks for no page gets a problem.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use super::body::Query;
 use super::client::Client;
@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::audit::Actor;
 use crate::clock;
 use crate::config::Config;
+use crate::limits::{Over, neighbourhood};
 use crate::oidc::{self, Attempt, Failure, LIFETIME, Person, Provider};
 
 /// Where browsers are told what became of it.
@@ -35,8 +36,12 @@ enum Trouble {
     Unavailable,
     /// The provider answers what cannot be.
     Broken,
-    /// It was not begun here, or too long ago.
+    /// It was not begun in this browser, or too long ago.
+    Foreign,
+    /// The provider does not take what it gave: it is too old, or was used before.
     Stale,
+    /// This address, or this person, comes back more often than anybody has to.
+    TooMany(Over),
     /// The person or the provider said no.
     Denied,
     /// Nobody here has let them in.
@@ -46,9 +51,9 @@ enum Trouble {
 impl Trouble {
     fn word(self) -> &'static str {
         match self {
-            Self::Unavailable => "unavailable",
+            Self::Unavailable | Self::TooMany(_) => "unavailable",
             Self::Broken => "broken",
-            Self::Stale => "stale",
+            Self::Foreign | Self::Stale => "stale",
             Self::Denied => "denied",
             Self::Refused => "refused",
         }
@@ -60,7 +65,8 @@ impl Trouble {
                 Problem::unavailable("the sign-in provider does not answer; try again later")
             }
             Self::Broken => Problem::bad_gateway("the sign-in provider's answer is of no use; it was logged"),
-            Self::Stale => Problem::forbidden(
+            Self::TooMany(over) => over.into(),
+            Self::Foreign | Self::Stale => Problem::forbidden(
                 "this sign-in was not begun in this browser, or too long ago; begin it again",
             ),
             Self::Denied => Problem::forbidden("the sign-in provider did not let you in"),
@@ -77,6 +83,12 @@ impl From<Failure> for Trouble {
             Failure::Odd(_) => Self::Broken,
             Failure::Stale => Self::Stale,
         }
+    }
+}
+
+impl From<Over> for Trouble {
+    fn from(over: Over) -> Self {
+        Self::TooMany(over)
     }
 }
 
@@ -119,7 +131,7 @@ pub async fn begin(
         ("code" = Option<String>, Query, description = "what is exchanged for tokens"),
         ("error" = Option<String>, Query, description = "why there is none"),
         ("iss" = Option<String>, Query, description = "which provider says so")),
-    responses((status = 303), (status = 403), (status = 404), (status = 502), (status = 503)))]
+    responses((status = 303), (status = 403), (status = 404), (status = 429), (status = 502), (status = 503)))]
 pub async fn callback(
     State(app): State<Arc<App>>,
     Client(address): Client,
@@ -132,9 +144,9 @@ pub async fn callback(
     // Whoever made this browser come here with another's code knows no state of its own.
     let attempt = attempt.filter(|attempt| back.get("state").is_some_and(|state| attempt.is_state(state)));
     let Some(attempt) = attempt else {
-        return Ok(without(&app, &headers, Trouble::Stale, "/", ""));
+        return Ok(without(&app, &headers, Trouble::Foreign, "/", ""));
     };
-    let person = match who(provider, &attempt, &back).await {
+    let person = match who(&app, provider, &attempt, &back, address).await {
         Ok(person) => person,
         Err(trouble) => return Ok(without(&app, &headers, trouble, attempt.next(), "")),
     };
@@ -150,8 +162,9 @@ pub async fn callback(
             "nobody has let this account in"
         );
         tracing::debug!(groups = ?person.groups, "the groups of an account that was not let in");
-        let detail = json!({"account": person.account, "reason": "no rule for a group of theirs"});
-        app.store.note(&actor.did("session.refuse", None, &person.subject, detail)).await?;
+        // Counted, as all that anybody may do again and again is.
+        let refused = Actor::person(&person.subject, &person.account, address);
+        app.refusals.count(refused, None, "account without access");
         return Ok(without(&app, &headers, Trouble::Refused, attempt.next(), &person.account));
     }
     let latest = clock::now().plus_millis(provider.settings.session_max_age.as_millis() as i64);
@@ -174,14 +187,26 @@ pub async fn end(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     Ok(go_to(there.as_ref().map_or(SIGN_IN_PAGE, |url| url.as_str())).into_response())
 }
 
-/// Whom the provider sends back.
-async fn who(provider: &Provider, attempt: &Attempt, back: &Query) -> Result<Person, Trouble> {
+/// Whom the provider sends back. Anybody may begin an attempt and come back with a code that is none: that costs the
+/// provider a call, and them what any failure costs.
+async fn who(
+    app: &App,
+    provider: &Provider,
+    attempt: &Attempt,
+    back: &Query,
+    address: IpAddr,
+) -> Result<Person, Trouble> {
     if back.get("iss").is_some_and(|iss| iss != provider.settings.issuer.as_str()) {
         tracing::warn!("another provider than the one that was asked sent somebody back");
         return Err(Trouble::Broken);
     }
     match (back.get("error"), back.get("code")) {
-        (None, Some(code)) if code.len() <= MAX_CODE => Ok(provider.person(attempt, code.to_owned()).await?),
+        (None, Some(code)) if code.len() <= MAX_CODE => {
+            app.limits.admit_stranger(address)?;
+            let person = provider.person(attempt, code.to_owned(), &neighbourhood(address)).await?;
+            app.limits.admit_sign_in(&person.subject)?;
+            Ok(person)
+        }
         (Some("access_denied"), _) => Err(Trouble::Denied),
         (Some("temporarily_unavailable" | "server_error"), _) => Err(Trouble::Unavailable),
         (error, _) => {
@@ -203,8 +228,10 @@ fn without(app: &App, headers: &HeaderMap, trouble: Trouble, next: &str, account
             let refused = format!("{REFUSED}{account}");
             Some(cookie_of(&app.config, cookie_name(&app.config), &refused, LIFETIME.as_secs()))
         }
-        // Anybody's page can send a browser here: that ends no attempt which is under way.
-        Trouble::Stale => None,
+        // Anybody's page can send a browser here: that ends no attempt which is under way. What was not asked of the
+        // provider may be asked later.
+        Trouble::Foreign | Trouble::TooMany(_) => None,
+        // One attempt is used once, whatever came of it.
         _ => Some(forget(&app.config)),
     };
     let accepts = headers.get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok()).unwrap_or_default();

@@ -29,7 +29,7 @@ pub struct Readiness {
     /// Why not: `draining`, `database`.
     reasons: Vec<&'static str>,
     /// What is wrong and no reason to go elsewhere: `bus` (boards are up to a second behind), `clock` (this
-    /// machine's differs from the database's), `row_level_security` (it does not hold for the database's role).
+    /// machine's differs from the database's), `credentials` (what was revoked elsewhere is not seen), `row_level_security` (it does not hold for the database's role).
     warnings: Vec<&'static str>,
 }
 
@@ -58,6 +58,9 @@ pub async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Answer<Readines
     }
     if !app.clock_ok.load(Ordering::Relaxed) {
         warnings.push("clock");
+    }
+    if !app.credentials_ok.load(Ordering::Relaxed) {
+        warnings.push("credentials");
     }
     if app.store.is_walled() == Some(false) {
         warnings.push("row_level_security");

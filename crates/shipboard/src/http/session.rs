@@ -4,6 +4,7 @@
 //! each sign-in and from time to time, and the one before it holds until the next change.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Json as Answer;
@@ -25,6 +26,7 @@ use crate::app::App;
 use crate::audit::Actor;
 use crate::clock;
 use crate::config::{AuthMode, Config};
+use crate::limits::Kind;
 use crate::oidc::is_subject;
 use crate::store::{self, Grant, Role};
 
@@ -169,6 +171,9 @@ pub async fn get(
     let now = clock::now();
     let shown = shown(&app, &headers);
     let caller = who(&app, shown, client).await?;
+    if let Some(caller) = &caller {
+        app.limits.admit(caller, Kind::Read)?;
+    }
     let refused = oidc::refused(&app, &headers);
     let answer = Answer(Session { refused, ..Session::new(&app, caller.as_ref()) });
     let (Some(Caller::Known(session)), Some(Shown::Cookie(secret))) = (&caller, shown) else {
@@ -178,8 +183,16 @@ pub async fn get(
     let is_old = session.session.as_ref().is_some_and(|signed| signed.rotated_at < before);
     let renewed = clock::secret();
     let (shown, hash) = (access::hash(secret), access::hash(&renewed));
-    if is_old && app.store.rotate_session(&session.id, &shown, &hash, before, now).await? {
-        return Ok((set_cookie(&app.config, &renewed, left(session, now)), answer).into_response());
+    // Whose page is loaded while the database is away goes on with the secret that they have.
+    if is_old && app.database_ok.load(Ordering::Relaxed) {
+        match app.store.rotate_session(&session.id, &shown, &hash, before, now).await {
+            Ok(true) => {
+                refresh(&app).await;
+                return Ok((set_cookie(&app.config, &renewed, left(session, now)), answer).into_response());
+            }
+            Ok(false) => {}
+            Err(error) => tracing::debug!(%error, "a session keeps its secret for now"),
+        }
     }
     Ok(answer.into_response())
 }
@@ -200,6 +213,7 @@ pub async fn sign_in(
 ) -> Result<Response, Problem> {
     match who(&app, Some(Shown::Token(token.trim())), client).await? {
         Some(Caller::Known(known)) => {
+            app.limits.admit_sign_in(&known.subject)?;
             let who = Who {
                 subject: known.subject.clone(),
                 name: known.name.clone(),
@@ -272,6 +286,8 @@ pub async fn open(
     let detail = json!({"subject": session.subject, "grants": session.grants});
     let record = actor.did("session.begin", tenant_of(&session.grants), &session.id, detail);
     app.store.add_session(&session, MOST_OF_ONE, &record).await?;
+    // Or its first request would be a stranger's.
+    refresh(app).await;
     let credential = Arc::new(Credential::from(&session));
     let by = if is_subject(&credential.subject) { "provider" } else { "token" };
     metrics::counter!("shipboard_sign_ins_total", "by" => by).increment(1);
@@ -292,6 +308,9 @@ pub async fn sign_out(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = who(&app, shown(&app, &headers), client).await?;
+    if let Some(caller) = &caller {
+        app.limits.admit(caller, Kind::Read)?;
+    }
     if let Some(caller @ Caller::Known(session)) = &caller
         && session.session.is_some()
     {

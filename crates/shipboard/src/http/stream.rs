@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Extension, FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use shipboard_core::board::MAX_DEPLOYMENTS;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::body::Query;
 use super::channel::{Scope, Unable};
 use super::front::Handover;
-use super::gate::{InEnv, InTenant, OfDeployment};
+use super::gate::{InEnv, InTenant, OfDeployment, caller, part};
 use super::problem::Problem;
 use super::reader::{Reader, Wanted, retry_ms};
 use crate::access::Caller;
@@ -136,15 +136,36 @@ fn refused(reason: &'static str) -> Problem {
     Problem::too_many(format!("{reason}: too much is open; come back later"))
 }
 
-/// There is room for another stream. Asked before who is asking, it costs next to nothing.
+/// There is room for another stream, and it is somebody whom we know that asks. Room is asked for first, it costs next to
+/// nothing. If nobody can tell who it is now, the stream ends as it begins.
 pub(super) struct Room;
 
 impl FromRequestParts<Arc<App>> for Room {
-    type Rejection = Problem;
+    type Rejection = Response;
 
-    async fn from_request_parts(_: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        if app.limits.streams.has_room() { Ok(Self) } else { Err(refused("max_streams")) }
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        if !app.limits.streams.has_room() {
+            return Err(refused("max_streams").into_response());
+        }
+        let Err(problem) = caller(app, parts).await else { return Ok(Self) };
+        let key = match problem.status() {
+            StatusCode::SERVICE_UNAVAILABLE => wanted_first(app, parts).await.ok(),
+            _ => None,
+        };
+        Err(key.map_or_else(|| problem.into_response(), |key| ended(&key, EndReason::Unavailable)))
     }
+}
+
+/// The env that a stream is asked for; the first of several.
+async fn wanted_first(app: &Arc<App>, parts: &mut Parts) -> Result<EnvKey, Problem> {
+    let tenant = part(parts, app, "tenant").await?;
+    if let Ok(env) = part(parts, app, "env").await {
+        return Ok(EnvKey { tenant, env });
+    }
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let scopes = query.list("s", |text| parse_scope(text, DEFAULT_LIMIT))?;
+    let (env, _) = scopes.into_iter().next().ok_or_else(Problem::not_found)?;
+    Ok(EnvKey { tenant, env })
 }
 
 /// The positions that a client has reached, header before query string. They are data, not authority.

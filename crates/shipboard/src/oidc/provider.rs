@@ -23,6 +23,7 @@ use openidconnect::{
 use tokio::time::Instant;
 
 use super::attempt::Attempt;
+use super::exchanges::Exchanges;
 use super::fetch::{Fetch, FetchError};
 use super::person::{MoreClaims, Names, Person};
 use super::settings::{Settings, is_private};
@@ -32,8 +33,6 @@ use crate::clock;
 const FRESH: Duration = Duration::from_hours(1);
 /// The shortest time between two looks at the provider: also of those that failed, and for keys that are not known.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
-/// Most codes that are exchanged at once: whoever comes back with nonsense costs the provider a call.
-const EXCHANGES: usize = 32;
 /// Longest `sub`, as the protocol has it.
 const MAX_SUB: usize = 255;
 /// What ID tokens may be signed by: keys that the provider alone has.
@@ -102,7 +101,7 @@ pub struct Provider {
     known: RwLock<Option<Arc<Known>>>,
     /// When it was last looked at, and why that failed. Whoever looks holds it.
     looked: tokio::sync::Mutex<Option<(Instant, Option<Failure>)>>,
-    exchanges: tokio::sync::Semaphore,
+    exchanges: Exchanges,
 }
 
 /// What the provider said of itself.
@@ -125,7 +124,7 @@ impl Provider {
             fetch,
             known: RwLock::default(),
             looked: tokio::sync::Mutex::default(),
-            exchanges: tokio::sync::Semaphore::new(EXCHANGES),
+            exchanges: Exchanges::default(),
         })
     }
 
@@ -247,12 +246,11 @@ impl Provider {
         Some(request.set_post_logout_redirect_uri(back).http_get_url())
     }
 
-    /// Who came back with this code.
-    pub async fn person(&self, attempt: &Attempt, code: String) -> Result<Person, Failure> {
-        let _exchange = self
-            .exchanges
-            .try_acquire()
-            .map_err(|_| Failure::Away(format!("{EXCHANGES} people are being signed in at this moment")))?;
+    /// Who came back with this code, from this address.
+    pub async fn person(&self, attempt: &Attempt, code: String, from: &str) -> Result<Person, Failure> {
+        let too_many =
+            || Failure::Away("too many are being signed in at this moment, or from one address".to_owned());
+        let _exchange = self.exchanges.begin(from).ok_or_else(too_many)?;
         let known = self.known().await?;
         let relying = self.relying(&known)?;
         let exchange = relying

@@ -24,7 +24,10 @@ use credentials::{
     a_session_s_secret_moves_on_once_for_all_who_ask_at_a_time,
     a_tenant_that_comes_with_a_report_is_written_down_once,
     one_subject_has_so_many_sessions_and_the_one_longest_unused_ends,
-    sessions_are_read_by_what_changed_since, the_audit_log_cannot_be_changed_and_is_read_page_by_page,
+    sessions_are_read_by_what_changed_since,
+    so_many_of_a_tenant_s_tokens_and_of_its_source_s_secrets_hold_at_a_time,
+    the_audit_log_cannot_be_changed_and_is_read_page_by_page,
+    what_cannot_be_read_does_not_hold_and_stands_in_nobody_s_way,
 };
 
 pub(crate) fn key(env: &str) -> EnvKey {
@@ -422,6 +425,8 @@ macro_rules! all_promises {
             one_tenant_s_env_says_nothing_of_another_s_of_the_same_name,
             events_are_kept_as_they_were_decided,
             a_change_of_credentials_is_counted_and_recorded_with_it,
+            what_cannot_be_read_does_not_hold_and_stands_in_nobody_s_way,
+            so_many_of_a_tenant_s_tokens_and_of_its_source_s_secrets_hold_at_a_time,
             sessions_are_read_by_what_changed_since,
             a_session_s_secret_moves_on_once_for_all_who_ask_at_a_time,
             one_subject_has_so_many_sessions_and_the_one_longest_unused_ends,

@@ -12,7 +12,7 @@ use super::audit::append;
 use super::touched::parse;
 use super::{Db, Pools};
 use crate::store::whose::Whose;
-use crate::store::{Changes, Grant, Hook, Record, Result, TenantLimits, Token};
+use crate::store::{Changes, Credentials, Grant, Hook, Record, Result, TenantLimits, Token};
 
 /// Begins to change a tenant's tokens, webhooks' secrets or limits: one after the other, so that whoever sees the new
 /// count sees every change up to it.
@@ -34,9 +34,21 @@ pub(in crate::store) async fn add_token(
     pools: &Pools,
     token: &Token,
     hash: &str,
+    most: usize,
     record: &Record,
-) -> Result<()> {
+) -> Result<bool> {
     let mut transaction = begin_change(pools, &token.grant.tenant).await?;
+    let (holding,): (i64,) = sqlx::query_as(
+        "select count(*) from tokens
+         where tenant = $1 and revoked_at is null and (expires_at is null or expires_at > $2)",
+    )
+    .bind(token.grant.tenant.as_str())
+    .bind(token.created_at.as_millis())
+    .fetch_one(&mut *transaction)
+    .await?;
+    if holding >= most as i64 {
+        return Ok(false);
+    }
     sqlx::query(
         "insert into tokens (id, name, tenant, hash, role, envs, created_by, created_at, expires_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -54,7 +66,7 @@ pub(in crate::store) async fn add_token(
     .await?;
     append(&mut transaction, record).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(true)
 }
 
 #[derive(sqlx::FromRow)]
@@ -80,32 +92,69 @@ fn of_tenant<'a>(query: &mut QueryBuilder<Db>, tenant: Option<&'a Slug>) -> Whos
     Whose::Tenants(tenant)
 }
 
+/// All of a token's columns.
+const TOKENS: &str = "select id, name, tenant, hash, role, envs, created_by, created_at, used_at, expires_at,
+    revoked_at from tokens";
+
+impl TokenColumns {
+    /// With the hash of its secret.
+    fn read(self) -> Result<(Token, String)> {
+        let token = Token {
+            id: self.id,
+            name: self.name,
+            grant: Grant {
+                tenant: parse(&self.tenant)?,
+                role: serde_json::from_value(self.role.into())?,
+                envs: self.envs.as_deref().map(serde_json::from_str).transpose()?,
+            },
+            created_by: self.created_by,
+            created_at: Timestamp::from_millis(self.created_at),
+            used_at: self.used_at.map(Timestamp::from_millis),
+            expires_at: self.expires_at.map(Timestamp::from_millis),
+            revoked_at: self.revoked_at.map(Timestamp::from_millis),
+        };
+        Ok((token, self.hash))
+    }
+}
+
+/// A row, if it can be read. One that cannot, because another version or somebody by hand wrote it, does not hold, and
+/// keeps nobody from hearing of the others.
+fn readable<T>(what: &'static str, id: &str, read: Result<T>) -> Option<T> {
+    read.inspect_err(|error| tracing::error!(what, id, %error, "a row cannot be read, and does not hold"))
+        .ok()
+}
+
+fn read_tokens(found: Vec<TokenColumns>) -> Vec<(Token, String)> {
+    let read = |found: TokenColumns| readable("token", &found.id.clone(), found.read());
+    found.into_iter().filter_map(read).collect()
+}
+
 pub(in crate::store) async fn tokens(pools: &Pools, tenant: Option<&Slug>) -> Result<Vec<(Token, String)>> {
-    let mut query = QueryBuilder::<Db>::new(
-        "select id, name, tenant, hash, role, envs, created_by, created_at, used_at, expires_at, revoked_at
-         from tokens",
-    );
+    let mut query = QueryBuilder::<Db>::new(TOKENS);
     let mut connection = pools.own.ask(of_tenant(&mut query, tenant)).await?;
     query.push(" order by created_at, id");
-    let found: Vec<TokenColumns> = query.build_query_as().fetch_all(&mut *connection).await?;
-    let found = found.into_iter().map(|found| {
-        let token = Token {
-            id: found.id,
-            name: found.name,
-            grant: Grant {
-                tenant: parse(&found.tenant)?,
-                role: serde_json::from_value(found.role.into())?,
-                envs: found.envs.as_deref().map(serde_json::from_str).transpose()?,
-            },
-            created_by: found.created_by,
-            created_at: Timestamp::from_millis(found.created_at),
-            used_at: found.used_at.map(Timestamp::from_millis),
-            expires_at: found.expires_at.map(Timestamp::from_millis),
-            revoked_at: found.revoked_at.map(Timestamp::from_millis),
-        };
-        Ok((token, found.hash))
-    });
-    found.collect()
+    Ok(read_tokens(query.build_query_as().fetch_all(&mut *connection).await?))
+}
+
+/// What holds, of everybody: whose a secret is has to be known before it is known who asks.
+pub(in crate::store) async fn holding(pools: &Pools, now: Timestamp) -> Result<Credentials> {
+    let mut connection = pools.own.ask(Whose::Everybodys).await?;
+    let mut query = QueryBuilder::<Db>::new(TOKENS);
+    query.push(" where revoked_at is null and (expires_at is null or expires_at > ");
+    query.push_bind(now.as_millis()).push(")");
+    let tokens = query.build_query_as().fetch_all(&mut *connection).await?;
+    let mut query = QueryBuilder::<Db>::new(HOOKS);
+    query.push(" where revoked_at is null order by created_at, id");
+    let hooks = query.build_query_as().fetch_all(&mut *connection).await?;
+    let limits = sqlx::query_as(LIMITS).fetch_all(&mut *connection).await?;
+    let any: Option<(String,)> =
+        sqlx::query_as("select id from tokens limit 1").fetch_optional(&mut *connection).await?;
+    Ok(Credentials {
+        tokens: read_tokens(tokens),
+        hooks: read_hooks(hooks),
+        limits: read_limits(limits),
+        is_closed: any.is_some(),
+    })
 }
 
 /// Takes back a tenant's token or webhook's secret.
@@ -138,8 +187,22 @@ pub(in crate::store) async fn revoke_token(
     revoke(pools, "tokens", tenant, id, record).await
 }
 
-pub(in crate::store) async fn add_hook(pools: &Pools, hook: &Hook, record: &Record) -> Result<()> {
+pub(in crate::store) async fn add_hook(
+    pools: &Pools,
+    hook: &Hook,
+    most: usize,
+    record: &Record,
+) -> Result<bool> {
     let mut transaction = begin_change(pools, &hook.tenant).await?;
+    let (holding,): (i64,) =
+        sqlx::query_as("select count(*) from hooks where tenant = $1 and source = $2 and revoked_at is null")
+            .bind(hook.tenant.as_str())
+            .bind(&hook.source)
+            .fetch_one(&mut *transaction)
+            .await?;
+    if holding >= most as i64 {
+        return Ok(false);
+    }
     sqlx::query(
         "insert into hooks (id, tenant, source, secret, created_by, created_at) values ($1, $2, $3, $4, $5, $6)",
     )
@@ -153,30 +216,29 @@ pub(in crate::store) async fn add_hook(pools: &Pools, hook: &Hook, record: &Reco
     .await?;
     append(&mut transaction, record).await?;
     transaction.commit().await?;
-    Ok(())
+    Ok(true)
 }
 
 type HookColumns = (String, String, String, String, String, i64, Option<i64>);
 
+/// All of a webhook's columns.
+const HOOKS: &str = "select id, tenant, source, secret, created_by, created_at, revoked_at from hooks";
+
+fn read_hooks(found: Vec<HookColumns>) -> Vec<Hook> {
+    let read = |(id, tenant, source, secret, created_by, created_at, revoked_at): HookColumns| {
+        let tenant = readable("webhook's secret", &id, parse(&tenant))?;
+        let created_at = Timestamp::from_millis(created_at);
+        let revoked_at = revoked_at.map(Timestamp::from_millis);
+        Some(Hook { id, tenant, source, secret, created_by, created_at, revoked_at })
+    };
+    found.into_iter().filter_map(read).collect()
+}
+
 pub(in crate::store) async fn hooks(pools: &Pools, tenant: Option<&Slug>) -> Result<Vec<Hook>> {
-    let mut query = QueryBuilder::<Db>::new(
-        "select id, tenant, source, secret, created_by, created_at, revoked_at from hooks",
-    );
+    let mut query = QueryBuilder::<Db>::new(HOOKS);
     let mut connection = pools.own.ask(of_tenant(&mut query, tenant)).await?;
     query.push(" order by created_at, id");
-    let found: Vec<HookColumns> = query.build_query_as().fetch_all(&mut *connection).await?;
-    let found = found.into_iter().map(|(id, tenant, source, secret, created_by, created_at, revoked_at)| {
-        Ok(Hook {
-            id,
-            tenant: parse(&tenant)?,
-            source,
-            secret,
-            created_by,
-            created_at: Timestamp::from_millis(created_at),
-            revoked_at: revoked_at.map(Timestamp::from_millis),
-        })
-    });
-    found.collect()
+    Ok(read_hooks(query.build_query_as().fetch_all(&mut *connection).await?))
 }
 
 pub(in crate::store) async fn revoke_hook(
@@ -188,20 +250,25 @@ pub(in crate::store) async fn revoke_hook(
     revoke(pools, "hooks", tenant, id, record).await
 }
 
-pub(in crate::store) async fn tenant_limits(pools: &Pools) -> Result<Vec<(Slug, TenantLimits)>> {
-    let mut connection = pools.own.ask(Whose::Everybodys).await?;
-    let found: Vec<(String, Option<i64>, Option<i64>)> = sqlx::query_as(
-        "select tenant, keep_deployments_ms, max_streams from tenants
-         where keep_deployments_ms is not null or max_streams is not null",
-    )
-    .fetch_all(&mut *connection)
-    .await?;
-    let found = found.into_iter().map(|(tenant, keep, streams)| {
+type LimitColumns = (String, Option<i64>, Option<i64>);
+
+/// The limits of the tenants that have limits of their own.
+const LIMITS: &str = "select tenant, keep_deployments_ms, max_streams from tenants
+    where keep_deployments_ms is not null or max_streams is not null";
+
+fn read_limits(found: Vec<LimitColumns>) -> Vec<(Slug, TenantLimits)> {
+    let read = |(tenant, keep, streams): LimitColumns| {
         let keep_deployments = keep.map(|keep| Duration::from_millis(keep.max(0) as u64));
         let max_streams = streams.map(|streams| streams.max(0) as usize);
-        Ok((parse(&tenant)?, TenantLimits { keep_deployments, max_streams }))
-    });
-    found.collect()
+        let tenant = readable("tenant's own limits", &tenant, parse(&tenant))?;
+        Some((tenant, TenantLimits { keep_deployments, max_streams }))
+    };
+    found.into_iter().filter_map(read).collect()
+}
+
+pub(in crate::store) async fn tenant_limits(pools: &Pools) -> Result<Vec<(Slug, TenantLimits)>> {
+    let mut connection = pools.own.ask(Whose::Everybodys).await?;
+    Ok(read_limits(sqlx::query_as(LIMITS).fetch_all(&mut *connection).await?))
 }
 
 pub(in crate::store) async fn set_tenant_limits(

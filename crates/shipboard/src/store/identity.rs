@@ -139,6 +139,19 @@ pub struct TenantLimits {
     pub max_streams: Option<usize>,
 }
 
+/// All that holds at a time, of all tenants, beside sessions: what an instance keeps a copy of.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Credentials {
+    /// Tokens, with the hashes of their secrets.
+    pub tokens: Vec<(Token, String)>,
+    /// Webhooks' secrets, the oldest first.
+    pub hooks: Vec<Hook>,
+    /// Of the tenants that have limits of their own.
+    pub limits: Vec<(Slug, TenantLimits)>,
+    /// There is a token, or was one.
+    pub is_closed: bool,
+}
+
 /// How often credentials have changed, since the database was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Changes {

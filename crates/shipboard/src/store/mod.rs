@@ -26,7 +26,7 @@ use shipboard_core::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use identity::{Changes, Grant, Hook, Record, Role, Session, TenantLimits, Token};
+pub use identity::{Changes, Credentials, Grant, Hook, Record, Role, Session, TenantLimits, Token};
 
 /// Newest timeline entries that a details snapshot carries.
 pub const MAX_TIMELINE: usize = 500;
@@ -602,9 +602,9 @@ impl Store {
         on!(self, deliveries::forget(before))
     }
 
-    /// Adds a token by the hash of its secret.
-    pub async fn add_token(&self, token: &Token, hash: &str, record: &Record) -> Result<()> {
-        on!(self, credentials::add_token(token, hash, record))
+    /// Adds a token by the hash of its secret. False: its tenant has `most` that hold.
+    pub async fn add_token(&self, token: &Token, hash: &str, most: usize, record: &Record) -> Result<bool> {
+        on!(self, credentials::add_token(token, hash, most, record))
     }
 
     /// Every token of a tenant, or of all of them, with its hash.
@@ -617,9 +617,9 @@ impl Store {
         on!(self, credentials::revoke_token(tenant, id, record))
     }
 
-    /// Adds a webhook's secret.
-    pub async fn add_hook(&self, hook: &Hook, record: &Record) -> Result<()> {
-        on!(self, credentials::add_hook(hook, record))
+    /// Adds a webhook's secret. False: its tenant has `most` that hold for its source.
+    pub async fn add_hook(&self, hook: &Hook, most: usize, record: &Record) -> Result<bool> {
+        on!(self, credentials::add_hook(hook, most, record))
     }
 
     /// Every webhook's secret of a tenant, or of all of them.
@@ -630,6 +630,11 @@ impl Store {
     /// Takes a webhook's secret back. False: the tenant has none of this id that was not revoked before.
     pub async fn revoke_hook(&self, tenant: &Slug, id: &str, record: &Record) -> Result<bool> {
         on!(self, credentials::revoke_hook(tenant, id, record))
+    }
+
+    /// All that holds now, beside sessions.
+    pub async fn credentials(&self, now: Timestamp) -> Result<Credentials> {
+        on!(self, credentials::holding(now))
     }
 
     /// How often credentials have changed.

@@ -126,6 +126,30 @@ struct SessionColumns {
     revoked_at: Option<i64>,
 }
 
+impl SessionColumns {
+    /// What cannot be read has ended: it must not keep anybody from hearing of the others.
+    fn read(self) -> Session {
+        let grants = serde_json::from_str(&self.grants).inspect_err(
+            |error| tracing::error!(id = self.id, %error, "a session cannot be read, and does not hold"),
+        );
+        let ended = self.revoked_at.or(grants.is_err().then_some(self.used_at));
+        Session {
+            id: self.id,
+            subject: self.subject,
+            name: self.name,
+            token: self.token,
+            grants: grants.unwrap_or_default(),
+            hash: self.hash,
+            former_hash: self.former_hash,
+            created_at: Timestamp::from_millis(self.created_at),
+            rotated_at: Timestamp::from_millis(self.rotated_at),
+            used_at: Timestamp::from_millis(self.used_at),
+            expires_at: Timestamp::from_millis(self.expires_at),
+            revoked_at: ended.map(Timestamp::from_millis),
+        }
+    }
+}
+
 pub(in crate::store) async fn sessions_after(pools: &Pools, change: i64) -> Result<Vec<Session>> {
     let mut connection = pools.own.ask(Whose::Peoples).await?;
     let found: Vec<SessionColumns> = sqlx::query_as(
@@ -136,23 +160,7 @@ pub(in crate::store) async fn sessions_after(pools: &Pools, change: i64) -> Resu
     .bind(change)
     .fetch_all(&mut *connection)
     .await?;
-    let found = found.into_iter().map(|found| {
-        Ok(Session {
-            id: found.id,
-            subject: found.subject,
-            name: found.name,
-            token: found.token,
-            grants: serde_json::from_str(&found.grants)?,
-            hash: found.hash,
-            former_hash: found.former_hash,
-            created_at: Timestamp::from_millis(found.created_at),
-            rotated_at: Timestamp::from_millis(found.rotated_at),
-            used_at: Timestamp::from_millis(found.used_at),
-            expires_at: Timestamp::from_millis(found.expires_at),
-            revoked_at: found.revoked_at.map(Timestamp::from_millis),
-        })
-    });
-    found.collect()
+    Ok(found.into_iter().map(SessionColumns::read).collect())
 }
 
 pub(in crate::store) async fn note_use(

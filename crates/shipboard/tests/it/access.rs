@@ -4,8 +4,9 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::doors::{closed, known, run, token};
-use crate::harness::{Server, board, eventually};
+use crate::doors::{closed, delivery, known, run, signature, token};
+use crate::harness::{Server, binary, board, eventually};
+use crate::servers::Service;
 
 const TOKENS: &str = "/api/v1/tenants/acme/tokens";
 
@@ -89,6 +90,63 @@ async fn tokens_that_cannot_be_are_refused_and_none_is_made() {
     }
     let after = server.get(TOKENS).await;
     assert_eq!(after["items"].as_array().unwrap().len(), before["items"].as_array().unwrap().len());
+}
+
+#[tokio::test]
+async fn who_has_a_thousand_tokens_or_five_secrets_that_hold_gets_no_more() {
+    let server = administered(&[]).await;
+    let pool = sqlx::SqlitePool::connect(&server.database()).await.unwrap();
+    // Two there are already; those that hold no longer do not count.
+    let many = "insert into tokens (id, tenant, hash, role, created_at, expires_at, revoked_at)
+        with recursive n (n) as (select 1 union all select n + 1 from n where n < 1002)
+        select 'many' || n, 'acme', 'many' || n, 'viewer', 1,
+            case when n > 1000 then 2 end, case when n between 998 and 1000 then 2 end from n";
+    sqlx::query(many).execute(&pool).await.unwrap();
+    let make = async || server.send(Method::POST, TOKENS, &json!({"role": "viewer"})).await;
+    let refused = |answer: (StatusCode, Value), what: &str| {
+        assert_eq!(answer.0, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.1);
+        assert!(answer.1["detail"].as_str().unwrap().contains(what), "{}", answer.1);
+    };
+    let at_command_line = |args: &[&str]| {
+        let output = binary().args(args).args(["--database", &server.database()]).output().unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let (status, last) = make().await;
+    assert_eq!(status, StatusCode::CREATED, "{last}");
+    refused(make().await, "tenant: at most 1000 tokens");
+    let said = at_command_line(&["token", "create", "--tenant", "acme", "--role", "viewer"]);
+    assert!(said.contains("--tenant: at most 1000 tokens"), "{said}");
+    token(&server, "other", "viewer", &[]);
+    let id = last["token"]["id"].as_str().unwrap();
+    assert_eq!(server.delete(&format!("{TOKENS}/{id}")).await, StatusCode::NO_CONTENT);
+    assert_eq!(make().await.0, StatusCode::CREATED);
+
+    let make = async |source: &str| {
+        let path = format!("/api/v1/tenants/acme/hooks/{source}/secrets");
+        server.send(Method::POST, &path, &json!({})).await
+    };
+    let mut secrets = Vec::new();
+    for _ in 0..5 {
+        let (status, made) = make("github").await;
+        assert_eq!(status, StatusCode::CREATED, "{made}");
+        secrets.push(made);
+    }
+    refused(make("github").await, "source: at most 5 secrets");
+    let said = at_command_line(&["hook", "create", "--tenant", "acme", "--source", "github"]);
+    assert!(said.contains("source: at most 5 secrets"), "{said}");
+    assert_eq!(make("gitlab").await.0, StatusCode::CREATED);
+    for made in &secrets {
+        let signed = signature(made["secret"].as_str().unwrap(), &delivery());
+        let request = server.raw(Method::POST, "/api/v1/tenants/acme/hooks/github");
+        let request = request.header("x-github-event", "deployment_status").body(delivery());
+        let answer = request.header("x-hub-signature-256", signed).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "each of them holds");
+    }
+    let id = secrets[0]["hook"]["id"].as_str().unwrap();
+    let path = format!("/api/v1/tenants/acme/hooks/github/secrets/{id}");
+    assert_eq!(server.delete(&path).await, StatusCode::NO_CONTENT);
+    assert_eq!(make("github").await.0, StatusCode::CREATED);
 }
 
 #[tokio::test]
@@ -229,6 +287,96 @@ async fn a_cookie_changes_something_only_from_our_own_pages() {
     assert_eq!(put(&[("sec-fetch-site", "cross-site")]).await, StatusCode::FORBIDDEN);
     assert_eq!(put(&[("sec-fetch-site", "same-site")]).await, StatusCode::FORBIDDEN);
     assert_eq!(put(&[]).await, StatusCode::FORBIDDEN, "a browser says where it comes from");
+}
+
+/// What makes every session's secret two hours older, and lets instances know.
+const GROW_OLD: [&str; 2] = [
+    "update credential_changes set sessions = sessions + 1",
+    "update sessions set rotated_at = rotated_at - 7200000, change = (select sessions from credential_changes)",
+];
+
+#[tokio::test]
+async fn a_page_that_is_loaded_while_the_database_is_away_keeps_its_session() {
+    let mut database = Service::postgres();
+    let instance = || Server::instance(&database.url(), &["--auth", "required"]);
+    let first = instance();
+    run(&first, &["tenant", "create", "acme"]);
+    let cookie = sign_in(&first, &token(&first, "acme", "viewer", &[])).await;
+    let pool = sqlx::PgPool::connect(&database.superuser_url()).await.unwrap();
+    for statement in GROW_OLD {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    }
+    // It reads at its start that the secret is due for another one.
+    let second = instance();
+    database.freeze();
+    let answer = as_browser(&second, Method::GET, "/api/v1/session", &cookie).await;
+    assert_eq!((answer.status(), answer.headers().get("set-cookie")), (StatusCode::OK, None));
+    database.thaw();
+    eventually("it gets another one when the database is back", async || {
+        let answer = as_browser(&second, Method::GET, "/api/v1/session", &cookie).await;
+        answer.headers().contains_key("set-cookie").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_nobody_can_tell_who_asks_strangers_are_told_to_come_back() {
+    let mut database = Service::postgres();
+    let server = Server::instance(&database.url(), &["--auth", "required"]);
+    run(&server, &["tenant", "create", "acme"]);
+    let made_elsewhere = token(&server, "acme", "viewer", &[]);
+    database.freeze();
+    let refused = with_token(&server, &board("/counts"), &made_elsewhere).send().await.unwrap();
+    assert_eq!(
+        (refused.status(), &refused.headers()["retry-after"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"5".parse().unwrap())
+    );
+    let sign_in = server.raw(Method::POST, "/api/v1/session").json(&json!({"token": made_elsewhere}));
+    assert_eq!(sign_in.send().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    for path in [board("/stream"), "/api/v1/tenants/acme/stream?s=production,staging".to_owned()] {
+        let mut stream = crate::harness::Stream::open(with_token(&server, &path, &made_elsewhere)).await;
+        assert_eq!(stream.status, StatusCode::OK, "a browser's EventSource comes back from nothing else");
+        assert!(stream.block().await.unwrap().retry.is_some());
+        assert_eq!(stream.next().await.payload()["reason"], "unavailable");
+        assert_eq!(stream.block().await, None);
+    }
+    let nobody = reqwest::get(format!("{}{}", server.url, board("/stream"))).await.unwrap();
+    assert_eq!(nobody.status(), StatusCode::UNAUTHORIZED, "who shows nothing is nobody");
+    database.thaw();
+    eventually("it is known when the database is back", async || {
+        let answer = with_token(&server, "/api/v1/tenants", &made_elsewhere).send().await.unwrap();
+        (answer.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_is_no_stranger_to_the_instance_that_began_it() {
+    let server = administered(&["--failure-rate", "1", "--sign-in-rate", "0"]).await;
+    let (_, made) = server.send(Method::POST, TOKENS, &json!({"role": "viewer"})).await;
+    let secret = made["secret"].as_str().unwrap();
+    for n in 0..30 {
+        let cookie = sign_in(&server, secret).await;
+        assert_ne!(status_of(&server, &cookie).await, StatusCode::TOO_MANY_REQUESTS, "session {n}");
+    }
+}
+
+#[tokio::test]
+async fn where_people_come_by_https_a_page_that_came_by_http_changes_nothing() {
+    let server = Server::with(&["--auth", "required", "--public-url", "https://ship.example.com"]);
+    run(&server, &["tenant", "create", "acme"]);
+    let secret = token(&server, "acme", "admin", &[]);
+    let put = async |origin: &str, host: &str| {
+        let request = reqwest::Client::new().put(format!("{}/api/v1/tenants/acme", server.url));
+        let request = request.bearer_auth(&secret).header("origin", origin).header("host", host);
+        request.json(&json!({"name": "Acme"})).send().await.unwrap().status()
+    };
+    for host in ["ship.example.com", server.address()] {
+        assert_eq!(put(&format!("https://{host}"), host).await, StatusCode::OK);
+        assert_eq!(put(&format!("http://{host}"), host).await, StatusCode::FORBIDDEN);
+        assert_eq!(put(host, host).await, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(put("https://ship.example.com", server.address()).await, StatusCode::OK, "the public one");
 }
 
 #[tokio::test]

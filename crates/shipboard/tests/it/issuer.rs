@@ -50,6 +50,8 @@ pub struct Script {
     pub instead: Option<fn() -> Response>,
     /// How often its keys were read.
     pub looks: usize,
+    /// How many codes it was given.
+    pub codes: usize,
 }
 
 impl Issuer {
@@ -77,6 +79,7 @@ impl Issuer {
             redirect_uri: String::new(),
             instead: None,
             looks: 0,
+            codes: 0,
         };
         let said = Arc::new(Mutex::new(script));
         let router = Router::new()
@@ -174,6 +177,7 @@ fn id_token(said: &Script) -> String {
 
 async fn token(State(said): State<Said>, headers: HeaderMap, body: String) -> Response {
     let form: HashMap<String, String> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    said.lock().unwrap().codes += 1;
     if let Some(instead) = instead(&said) {
         return instead;
     }

@@ -3,7 +3,9 @@
 
 mod provider;
 
+use axum::body::Body;
 use axum::http::header;
+use axum::response::Response;
 use openidconnect::url::Url;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -57,10 +59,16 @@ impl Signing {
 
     /// Goes somewhere as a browser does, with this cookie.
     async fn go(&self, path: &str, cookie: &str) -> Went {
+        self.go_from("127.0.0.1", path, cookie).await
+    }
+
+    /// The same from an address that a proxy tells of.
+    async fn go_from(&self, address: &str, path: &str, cookie: &str) -> Went {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
         let url = if path.starts_with('/') { format!("{}{path}", self.server.url) } else { path.to_owned() };
         let request = client.build().unwrap().get(url).header("accept", "text/html,*/*;q=0.8");
-        let response = request.header("cookie", cookie).send().await.unwrap();
+        let request = request.header("cookie", cookie).header("x-forwarded-for", address);
+        let response = request.send().await.unwrap();
         let header =
             |name| response.headers().get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
         let cookies = header(header::SET_COOKIE).collect();
@@ -194,10 +202,13 @@ async fn somebody_in_no_group_that_counts_gets_no_session_and_is_told_as_whom() 
     let session = signing.session(&back.cookie("shipboard_sign_in")).await;
     assert_eq!((&session["signed_in"], &session["refused"]), (&json!(false), &json!("mia@example.com")));
     let store = shipboard::store::Store::open(&signing.server.database()).await.unwrap();
-    let records = store.records(None, None, 10).await.unwrap();
-    let record = records.iter().find(|record| record.action == "session.refuse").expect("it is on record");
-    assert_eq!(record.subject, format!("oidc:{}#7", issuer.url));
-    assert_eq!(record.detail["account"], "mia@example.com");
+    let record = eventually("it is on record", async || {
+        let records = store.records(None, None, 10).await.unwrap();
+        records.into_iter().find(|record| record.action == "refuse")
+    })
+    .await;
+    assert_eq!(record.subject, "account without access");
+    assert_eq!(record.actor, format!("oidc:{}#7 (mia@example.com)", issuer.url));
     // They may try as somebody else.
     let again = signing.begin(&issuer, &format!("{BEGIN}?again=1")).await;
     assert!(again.url.query().unwrap().contains("prompt=login"), "{}", again.url);
@@ -239,6 +250,94 @@ async fn a_way_back_that_this_browser_did_not_begin_is_refused() {
     assert!(back.cookies.iter().any(|cookie| cookie.starts_with("shipboard_session=")), "{back:?}");
     // The provider's codes hold once; of this provider's, that it does not know its verifier.
     signing.go(&mine.back(), &mine.cookie).await.assert_refused("stale", "another attempt's verifier");
+}
+
+#[tokio::test]
+async fn who_comes_back_with_nonsense_is_slowed_down_before_the_provider_is_asked() {
+    let issuer = Issuer::start().await;
+    let signing = Signing::by(&issuer.url, &["--failure-rate", "1"]);
+    let attempt = signing.begin(&issuer, BEGIN).await;
+    let nonsense = attempt.back().replace("the-code", "no-code");
+    let mut asked = 0;
+    let last = loop {
+        let back = signing.go(&nonsense, &attempt.cookie).await;
+        if !back.place.contains("problem=stale") {
+            break back;
+        }
+        assert!(back.cookies.iter().any(|cookie| cookie.starts_with("shipboard_sign_in=;")), "{back:?}");
+        asked += 1;
+        assert!(asked < 100, "the rate holds");
+    };
+    last.assert_refused("unavailable", "too often");
+    assert!(asked >= 10, "ten seconds' worth may come at once: {asked}");
+    assert_eq!(issuer.says(|says| says.codes), asked);
+    let request = signing.server.raw(Method::GET, &nonsense).header("cookie", &attempt.cookie);
+    let refused = request.send().await.unwrap();
+    assert_eq!(
+        (refused.status(), &refused.headers()["retry-after"]),
+        (StatusCode::TOO_MANY_REQUESTS, &"1".parse().unwrap())
+    );
+}
+
+/// An answer that begins and does not go on.
+fn silence() -> Response {
+    let nothing = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    Response::new(Body::from_stream(nothing))
+}
+
+#[tokio::test]
+async fn from_one_address_only_some_are_at_the_provider_at_once() {
+    let issuer = Issuer::start().await;
+    let signing = Signing::by(&issuer.url, &["--trusted-proxies", "127.0.0.1"]);
+    let attempt = signing.begin(&issuer, BEGIN).await;
+    issuer.says(|says| says.instead = Some(silence));
+    let from = async |address: &str| signing.go_from(address, &attempt.back(), &attempt.cookie).await;
+    let crowd = futures_util::future::join_all((0..8).map(|_| from("192.0.2.1")));
+    let neighbour = async {
+        eventually("some are there", async || (issuer.says(|says| says.codes) >= 4).then_some(())).await;
+        from("192.0.2.2").await
+    };
+    let (crowd, neighbour) = tokio::join!(crowd, neighbour);
+    for back in crowd.iter().chain([&neighbour]) {
+        back.assert_refused("unavailable", "it does not answer");
+    }
+    assert_eq!(issuer.says(|says| says.codes), 4 + 1, "whoever is elsewhere is not concerned");
+}
+
+#[tokio::test]
+async fn somebody_in_groups_of_two_tenants_sees_both_and_no_other() {
+    let issuer = Issuer::start().await;
+    issuer.says(|says| says.claims = json!({"groups": ["ops", "ship-other"]}));
+    let signing = Signing::by(&issuer.url, &[]);
+    run(&signing.server, &["tenant", "create", "third"]);
+    let cookie = signing.sign_in(&issuer).await.cookie("shipboard_session");
+    let session = signing.session(&cookie).await;
+    assert_eq!((&session["tenant"], &session["role"]), (&Value::Null, &Value::Null), "it is not one");
+    let grants = json!([
+        {"tenant": "acme", "role": "admin", "envs": null},
+        {"tenant": "other", "role": "viewer", "envs": ["production"]},
+    ]);
+    assert_eq!(session["grants"], grants);
+    let request = signing.server.raw(Method::GET, "/api/v1/tenants").header("cookie", &cookie);
+    let tenants: Value = request.send().await.unwrap().json().await.unwrap();
+    let seen: Vec<_> = tenants["items"].as_array().unwrap().iter().map(|tenant| &tenant["id"]).collect();
+    assert_eq!(seen, ["acme", "other"]);
+    let at = |tenant: &str, rest: &str| format!("/api/v1/tenants/{tenant}{rest}");
+    for (path, expected) in [
+        (at("acme", "/envs/staging/counts"), StatusCode::OK),
+        (at("acme", "/tokens"), StatusCode::OK),
+        (at("other", "/envs/production/counts"), StatusCode::OK),
+        (at("other", "/envs/staging/counts"), StatusCode::NOT_FOUND),
+        (at("other", "/tokens"), StatusCode::FORBIDDEN),
+        (at("third", "/envs"), StatusCode::NOT_FOUND),
+        (at("third", "/envs/production/counts"), StatusCode::NOT_FOUND),
+    ] {
+        assert_eq!(signing.status(&path, &cookie).await, expected, "{path}");
+    }
+    // Neither tenant is shown what the session may do in the other.
+    let request = signing.server.raw(Method::GET, &at("acme", "/sessions")).header("cookie", &cookie);
+    let sessions: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(sessions["items"][0]["grants"], json!([grants[0]]));
 }
 
 #[tokio::test]

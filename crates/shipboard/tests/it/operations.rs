@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::doors::{closed, known, token};
-use crate::harness::{Server, board};
+use crate::harness::{Server, board, eventually};
 
 /// An address that nobody listens on just now.
 fn free_address() -> String {
@@ -139,4 +139,21 @@ async fn every_answer_says_what_a_browser_may_not_do_with_it() {
             assert_eq!(!header("strict-transport-security").is_empty(), is_https, "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn an_instance_that_hears_of_no_revocations_says_so_and_when_it_does_again() {
+    let server = Server::start();
+    let pool = sqlx::SqlitePool::connect(&server.database()).await.unwrap();
+    let warnings = async || server.get("/readyz").await["warnings"].clone();
+    assert_eq!(warnings().await, json!([]));
+    sqlx::query("alter table credential_changes rename to away").execute(&pool).await.unwrap();
+    eventually("it is told", async || (warnings().await == json!(["credentials"])).then_some(())).await;
+    let text = server.text("/metrics").await;
+    let age = text.lines().find_map(|line| line.strip_prefix("shipboard_credentials_age_seconds "));
+    assert!(age.unwrap().parse::<f64>().unwrap() > 10.0, "{age:?}");
+    sqlx::query("alter table away rename to credential_changes").execute(&pool).await.unwrap();
+    eventually("it is over", async || (warnings().await == json!([])).then_some(())).await;
+    let told = server.said().into_iter().filter(|line| line.contains("goes unseen")).count();
+    assert_eq!(told, 1, "once, not each second");
 }

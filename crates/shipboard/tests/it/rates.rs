@@ -161,6 +161,42 @@ async fn who_is_over_a_limit_is_refused_without_a_query() {
 }
 
 #[tokio::test]
+async fn signing_in_has_a_rate_of_its_own_that_is_asked_before_any_query() {
+    let mut database = Service::postgres();
+    let limits = ["--sign-in-rate", "1", "--read-rate", "1"];
+    let server = Server::instance(&database.url(), &[&["--auth", "required"][..], &limits].concat());
+    run(&server, &["tenant", "create", "acme"]);
+    let (eager, calm) = (token(&server, "acme", "viewer", &[]), token(&server, "acme", "viewer", &[]));
+    let sign_in = async |secret: &str| {
+        let request = server.raw(Method::POST, "/api/v1/session").json(&json!({"token": secret}));
+        request.send().await.unwrap()
+    };
+    let mut taken = 0;
+    while sign_in(&eager).await.status() == StatusCode::OK {
+        taken += 1;
+        assert!(taken < 100, "the rate holds");
+    }
+    assert!(taken >= 10, "ten seconds' worth may come at once: {taken}");
+    assert_eq!(sign_in(&calm).await.status(), StatusCode::OK, "another token is not concerned");
+    let session = async |method: Method| ask(&server, method, "/api/v1/session", &eager).await;
+    while session(Method::GET).await.status() == StatusCode::OK {
+        taken += 1;
+        assert!(taken < 200, "looking at one's session is a read");
+    }
+    // Whoever had to wait for it would wait for good.
+    database.freeze();
+    let refused = sign_in(&eager).await;
+    assert_eq!((refused.status(), retry_after(&refused)), (StatusCode::TOO_MANY_REQUESTS, 1));
+    assert!(refused.text().await.unwrap().contains("sign_in_rate"));
+    for method in [Method::GET, Method::DELETE] {
+        let refused = session(method).await;
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(refused.text().await.unwrap().contains("read_rate"));
+    }
+    database.thaw();
+}
+
+#[tokio::test]
 async fn a_tenant_s_own_limit_of_streams_holds_without_a_restart() {
     let server = closed(&[]).await;
     let secret = known(&server, "viewer").await;

@@ -1,10 +1,11 @@
 //! What both engines promise of credentials and of the audit log.
 
 use serde_json::json;
+use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
 
 use super::second;
-use crate::store::{Changes, Grant, Record, Role, Session, Store, Token};
+use crate::store::{Changes, Grant, Hook, Record, Role, Session, Store, Token};
 
 fn record(id: &str, tenant: Option<&str>, at: Timestamp) -> Record {
     Record {
@@ -59,7 +60,7 @@ pub(super) async fn a_change_of_credentials_is_counted_and_recorded_with_it(stor
         expires_at: Some(second(9)),
         revoked_at: None,
     };
-    store.add_token(&token, "hash", &record("1", Some("acme"), second(0))).await.unwrap();
+    store.add_token(&token, "hash", 10, &record("1", Some("acme"), second(0))).await.unwrap();
     let (acme, rival) = ("acme".parse().unwrap(), "rival".parse().unwrap());
     for whose in [None, Some(&acme)] {
         assert_eq!(store.tokens(whose).await.unwrap(), [(token.clone(), "hash".to_owned())]);
@@ -67,7 +68,7 @@ pub(super) async fn a_change_of_credentials_is_counted_and_recorded_with_it(stor
     assert_eq!(store.tokens(Some(&rival)).await.unwrap(), []);
     let theirs = record("r", Some("rival"), second(4));
     assert!(!store.revoke_token(&rival, "t", &theirs).await.unwrap(), "another tenant's is not there");
-    assert!(store.add_token(&token, "hash", &record("2", Some("acme"), second(0))).await.is_err());
+    assert!(store.add_token(&token, "hash", 10, &record("2", Some("acme"), second(0))).await.is_err());
     assert!(store.revoke_token(&acme, "t", &record("3", Some("acme"), second(5))).await.unwrap());
     assert!(!store.revoke_token(&acme, "t", &record("4", Some("acme"), second(6))).await.unwrap());
     assert_eq!(store.tokens(None).await.unwrap()[0].0.revoked_at, Some(second(5)));
@@ -75,6 +76,92 @@ pub(super) async fn a_change_of_credentials_is_counted_and_recorded_with_it(stor
     let records = store.records(Some(&"acme".parse().unwrap()), None, 10).await.unwrap();
     let expected = [record("3", Some("acme"), second(5)), record("1", Some("acme"), second(0))];
     assert_eq!(records, expected, "nor recorded");
+}
+
+pub(super) async fn what_cannot_be_read_does_not_hold_and_stands_in_nobody_s_way(store: &Store) {
+    let token = |id: &str| Token {
+        id: id.to_owned(),
+        name: String::new(),
+        grant: grant(),
+        created_by: "a test".to_owned(),
+        created_at: second(0),
+        used_at: None,
+        expires_at: (id == "brief").then_some(second(9)),
+        revoked_at: None,
+    };
+    store.put_tenant(&"acme".parse().unwrap(), None, second(0)).await.unwrap();
+    assert!(!store.credentials(second(0)).await.unwrap().is_closed);
+    for id in ["odd", "good", "brief", "revoked"] {
+        store.add_token(&token(id), id, 10, &record(id, Some("acme"), second(0))).await.unwrap();
+    }
+    let acme = "acme".parse().unwrap();
+    assert!(store.revoke_token(&acme, "revoked", &record("r", Some("acme"), second(1))).await.unwrap());
+    store.execute("update tokens set role = 'owner' where id = 'odd'").await.unwrap();
+    let held = async |at: i64| {
+        let held = store.credentials(second(at)).await.unwrap();
+        assert!(held.is_closed);
+        let mut ids: Vec<_> = held.tokens.into_iter().map(|(token, hash)| (token.id, hash)).collect();
+        ids.sort();
+        ids
+    };
+    let pair = |id: &str| (id.to_owned(), id.to_owned());
+    assert_eq!(held(8).await, [pair("brief"), pair("good")]);
+    assert_eq!(held(9).await, [pair("good")]);
+    assert_eq!(store.tokens(None).await.unwrap().len(), 3, "those that hold no longer are listed");
+
+    for id in ["odd", "good"] {
+        add(store, &session(id, second(1)), 10).await;
+    }
+    store.execute("update sessions set grants = '[{\"role\": \"owner\"}]' where id = 'odd'").await.unwrap();
+    let holds = |session: &Session| session.revoked_at.is_none().then(|| session.id.clone());
+    let all = store.sessions_after(0).await.unwrap();
+    assert_eq!((all.len(), all.iter().find_map(holds)), (2, Some("good".to_owned())));
+}
+
+pub(super) async fn so_many_of_a_tenant_s_tokens_and_of_its_source_s_secrets_hold_at_a_time(store: &Store) {
+    let (acme, rival): (Slug, Slug) = ("acme".parse().unwrap(), "rival".parse().unwrap());
+    let add_token = async |tenant: &Slug, id: &str, at: i64, expires_at: Option<i64>| {
+        store.put_tenant(tenant, None, second(0)).await.unwrap();
+        let token = Token {
+            id: id.to_owned(),
+            name: String::new(),
+            grant: Grant { tenant: tenant.clone(), role: Role::Viewer, envs: None },
+            created_by: "a test".to_owned(),
+            created_at: second(at),
+            used_at: None,
+            expires_at: expires_at.map(second),
+            revoked_at: None,
+        };
+        store.add_token(&token, id, 2, &record(id, Some(tenant.as_str()), second(at))).await.unwrap()
+    };
+    assert!(add_token(&acme, "a", 1, None).await);
+    assert!(add_token(&acme, "b", 1, Some(9)).await);
+    let before = store.credential_changes().await.unwrap();
+    assert!(!add_token(&acme, "c", 8, None).await, "two hold");
+    assert_eq!(store.credential_changes().await.unwrap(), before, "and nothing was changed");
+    assert!(add_token(&rival, "d", 8, None).await, "another tenant is not concerned");
+    assert!(add_token(&acme, "e", 9, None).await, "what has expired does not hold");
+    assert!(!add_token(&acme, "f", 9, None).await);
+    assert!(store.revoke_token(&acme, "a", &record("r", Some("acme"), second(9))).await.unwrap());
+    assert!(add_token(&acme, "g", 9, None).await);
+
+    let add_hook = async |source: &str, id: &str| {
+        let hook = Hook {
+            id: id.to_owned(),
+            tenant: acme.clone(),
+            source: source.to_owned(),
+            secret: id.to_owned(),
+            created_by: "a test".to_owned(),
+            created_at: second(1),
+            revoked_at: None,
+        };
+        store.add_hook(&hook, 2, &record(&format!("hook {id}"), Some("acme"), second(1))).await.unwrap()
+    };
+    assert!(add_hook("github", "a").await && add_hook("github", "b").await);
+    assert!(!add_hook("github", "c").await);
+    assert!(add_hook("gitlab", "d").await, "another source is not concerned");
+    assert!(store.revoke_hook(&acme, "a", &record("hook r", Some("acme"), second(9))).await.unwrap());
+    assert!(add_hook("github", "e").await);
 }
 
 pub(super) async fn sessions_are_read_by_what_changed_since(store: &Store) {

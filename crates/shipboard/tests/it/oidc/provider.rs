@@ -101,7 +101,7 @@ async fn values_that_nobody_would_send_are_answered_all_the_same() {
 async fn new_keys_are_read_when_they_are_needed_and_not_again_and_again() {
     let issuer = Issuer::start().await;
     issuer.says(|says| says.claims = mia());
-    let signing = Signing::by(&issuer.url, &[]);
+    let signing = Signing::by(&issuer.url, &["--failure-rate", "0"]);
     assert_eq!(signing.sign_in(&issuer).await.place, "/");
     assert_eq!(issuer.says(|says| says.looks), 1, "once for all");
     issuer.says(|says| (says.key, says.named) = (2, vec![2, 1]));
