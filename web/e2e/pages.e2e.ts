@@ -140,6 +140,10 @@ describe.each(LOOKS)("in $name", (look) => {
       const fullPage = (await page.locator("[data-row]").count()) === 0;
       await page.screenshot({ path: `${pictures}${name}-${look.name}.png`, fullPage });
       expect(await violations(page)).toEqual([]);
+      // Nobody has to sign in here, and every page says so.
+      expect(await page.getByRole("complementary", { name: "Open mode" }).innerText()).toContain(
+        "Open to everybody",
+      );
       const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect(sideways).toBeLessThanOrEqual(0);
       // A missing deployment is a 404, which the browser notes by itself.

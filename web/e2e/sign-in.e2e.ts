@@ -44,6 +44,7 @@ test("a board without a session leads to signing in, and back to the very view",
   await page.waitForURL("**/t/acme/production?status=failed");
   await linkIs(page, "live");
   await textIs(page, "pre", "Authorization: Bearer $SHIPBOARD_TOKEN");
+  expect(await page.getByLabel("Open mode").count()).toBe(0);
   expect(page.url()).not.toContain(token);
   expect(await page.evaluate(() => document.cookie)).toBe("");
 

@@ -161,6 +161,14 @@ pub enum Request {
         /// Which one.
         id: DeploymentId,
     },
+    /// The retention's: removes a deployment that is kept no longer. Holds only if, still, it was made before
+    /// `made_before`, has finished, and is neither its workflow's latest nor current.
+    Expire {
+        /// Which one.
+        id: DeploymentId,
+        /// What was made earlier is kept no longer.
+        made_before: Timestamp,
+    },
     /// Removes those deployments of a workflow that [`EnvState::deployments`] holds.
     DeleteWorkflow {
         /// Which one.

@@ -137,9 +137,12 @@ impl Caller {
         match self {
             Self::Anybody => "anybody".to_owned(),
             Self::Known(credential) => {
-                let kind = if credential.session.is_some() { "session" } else { "token" };
                 let name = if credential.name.is_empty() { "unnamed" } else { &credential.name };
-                format!("{kind} {} ({name})", credential.id)
+                // People choose their names; whose session it is says their provider, or their token.
+                match credential.session {
+                    Some(_) => format!("session {} of {} ({name})", credential.id, credential.subject),
+                    None => format!("token {} ({name})", credential.id),
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `shipboard tenant|token|hook`: who may come in. Works on the database, beside a running server,
+//! `shipboard tenant|token|hook|audit`: who may come in, and who let them. Works on the database, beside a running server,
 //! which takes notice within seconds.
 
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use shipboard_core::time::Timestamp;
 
 use crate::app::StartError;
 use crate::audit::Actor;
-use crate::config::{MAX_SPAN, Span};
+use crate::config::{MAX_SPAN, SecretUrl, Span};
 use crate::credentials::NewToken;
 use crate::hooks::Source;
 use crate::store::{ALL, EnvKey, Grant, Hook, Role, Store};
@@ -23,7 +23,7 @@ use crate::{clock, credentials, envs};
 pub struct DatabaseArgs {
     /// The database: sqlite:PATH or `postgres://USER:PASSWORD@HOST/NAME`
     #[arg(long, env = "SHIPBOARD_DATABASE", hide_env_values = true, default_value = "sqlite:shipboard.db")]
-    pub database: String,
+    pub database: SecretUrl,
 }
 
 /// Tenants.
@@ -144,6 +144,20 @@ pub enum HookCommand {
     },
 }
 
+/// What to read of the audit log.
+#[derive(Debug, Args)]
+#[allow(missing_docs, reason = "clap shows each field's own help")]
+pub struct AuditArgs {
+    /// Whose; the server's own unless given: sign-ins that were refused, and what belongs to no tenant
+    #[arg(long)]
+    tenant: Option<Slug>,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+/// Lines of the audit log that are read at a time.
+const AUDIT_LINES: usize = 500;
+
 /// Opens a database that is there: a mistyped name is told, not made a database of.
 pub(crate) async fn open_existing(url: &str) -> Result<Store, StartError> {
     let path = url.strip_prefix("sqlite:").map(|path| path.trim_start_matches("//"));
@@ -175,19 +189,23 @@ pub async fn tenant(command: TenantCommand) -> Done {
     let mut out = std::io::stdout();
     match command {
         TenantCommand::Create { slug, name, database } => {
-            let store = Store::open(&database.database).await?;
-            let record =
-                Actor::at_command_line().did("tenant.put", Some(&slug), slug.as_str(), json!({"name": name}));
-            store.note(&record).await?;
-            let is_new = store.put_tenant(&slug, envs::name(name.as_deref())?, clock::now()).await?;
+            let name = envs::name(name.as_deref()).map_err(|wrong| format!("--{wrong}"))?;
+            let store = Store::open(&database.database.0).await?;
+            let is_there = store.tenant(&slug).await?.is_some();
+            if !is_there {
+                let detail = json!({"name": name});
+                let record = Actor::at_command_line().did("tenant.put", Some(&slug), slug.as_str(), detail);
+                store.note(&record).await?;
+                store.put_tenant(&slug, name, clock::now()).await?;
+            }
             store.close().await;
-            if !is_new {
+            if is_there {
                 return Err(format!("there is a tenant {slug} already").into());
             }
             writeln!(out, "{slug}")?;
         }
         TenantCommand::Limit { slug, keep_deployments, max_streams, database } => {
-            let store = open_existing(&database.database).await?;
+            let store = open_existing(&database.database.0).await?;
             let known = store.tenant_limits().await?.into_iter().find(|(tenant, _)| *tenant == slug);
             let mut limits = known.map(|(_, limits)| limits).unwrap_or_default();
             if let Some(Own(keep)) = keep_deployments {
@@ -214,7 +232,7 @@ pub async fn tenant(command: TenantCommand) -> Done {
             writeln!(out, "{slug}\tkeep-deployments {keep}\tmax-streams {streams}")?;
         }
         TenantCommand::List { database } => {
-            let store = open_existing(&database.database).await?;
+            let store = open_existing(&database.database.0).await?;
             for (slug, name) in store.tenants().await? {
                 writeln!(out, "{slug}\t{name}")?;
             }
@@ -229,7 +247,7 @@ pub async fn token(command: TokenCommand) -> Done {
     let mut out = std::io::stdout();
     match command {
         TokenCommand::Create { tenant, role, name, env, expires, database } => {
-            let store = open_existing(&database.database).await?;
+            let store = open_existing(&database.database.0).await?;
             credentials::must_exist(&store, &tenant).await??;
             let grant = Grant { tenant, role, envs: (!env.is_empty()).then_some(env) };
             let new = NewToken { name, grant, lifetime: expires.map(|span| span.0) };
@@ -241,7 +259,7 @@ pub async fn token(command: TokenCommand) -> Done {
             writeln!(std::io::stderr(), "token {} is shown this once; keep it well", token.id)?;
         }
         TokenCommand::List { database } => {
-            let store = open_existing(&database.database).await?;
+            let store = open_existing(&database.database.0).await?;
             for (token, _) in store.tokens(None).await? {
                 let Grant { tenant, role, envs } = token.grant;
                 let envs = envs.map_or("all".to_owned(), |envs| {
@@ -255,7 +273,7 @@ pub async fn token(command: TokenCommand) -> Done {
             store.close().await;
         }
         TokenCommand::Revoke { id, database } => {
-            let store = open_existing(&database.database).await?;
+            let store = open_existing(&database.database.0).await?;
             let tokens = store.tokens(None).await?;
             let mut revoked = false;
             if let Some((token, _)) = tokens.iter().find(|(token, _)| token.id == id) {
@@ -269,6 +287,27 @@ pub async fn token(command: TokenCommand) -> Done {
             }
         }
     }
+    Ok(())
+}
+
+/// Prints the audit log as JSON lines, the newest first.
+pub async fn audit(AuditArgs { tenant, database }: AuditArgs) -> Done {
+    let store = open_existing(&database.database.0).await?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut last: Option<String> = None;
+    loop {
+        let records = store.records(tenant.as_ref(), last.as_deref(), AUDIT_LINES).await?;
+        for record in &records {
+            serde_json::to_writer(&mut out, record)?;
+            out.write_all(b"\n")?;
+        }
+        last = records.last().map(|record| record.id.clone());
+        if records.len() < AUDIT_LINES {
+            break;
+        }
+    }
+    store.close().await;
+    out.flush()?;
     Ok(())
 }
 
@@ -286,7 +325,7 @@ pub async fn hook(command: HookCommand) -> Done {
     let mut out = std::io::stdout();
     match command {
         HookCommand::Create { tenant, source, public_url, database } => {
-            let store = open_existing(&database.database).await?;
+            let store = open_existing(&database.database.0).await?;
             credentials::must_exist(&store, &tenant).await??;
             let actor = Actor::at_command_line();
             let hook = credentials::make_hook(&store, tenant, &source, &actor).await??;
@@ -297,7 +336,7 @@ pub async fn hook(command: HookCommand) -> Done {
             writeln!(std::io::stderr(), "hook {}: its secret is shown this once", hook.id)?;
         }
         HookCommand::List { database } => {
-            let store = open_existing(&database.database).await?;
+            let store = open_existing(&database.database.0).await?;
             for hook in store.hooks(None).await? {
                 let state = state(None, hook.revoked_at);
                 writeln!(out, "{}\t{}\t{}\t{state}", hook.id, hook.tenant, hook.source)?;
@@ -305,7 +344,7 @@ pub async fn hook(command: HookCommand) -> Done {
             store.close().await;
         }
         HookCommand::Revoke { id, database } => {
-            let store = open_existing(&database.database).await?;
+            let store = open_existing(&database.database.0).await?;
             let hooks = store.hooks(None).await?;
             let mut revoked = false;
             if let Some(Hook { tenant, .. }) = hooks.iter().find(|hook| hook.id == id) {

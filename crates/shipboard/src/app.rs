@@ -161,6 +161,8 @@ pub async fn start(config: Config, metrics: PrometheusHandle) -> Result<Running,
     let base = config.base(listener.local_addr()?);
     let oidc = config.oidc.clone().map(|settings| Provider::new(settings, base)).transpose()?;
     let app = App::new(config, store, bus, access, oidc, tasks, metrics);
+    // What is deleted for its age goes by the clock: it is looked at before.
+    probe(app.clone()).await?;
     background(&app, heard);
     let running = Running {
         address: listener.local_addr()?,
@@ -219,16 +221,16 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
         app.limits.forget();
         app.access.note_use(now).await
     });
-    repeat(app, every(60), |app| async move {
+    repeat_by_the_clock(app, every(60), |app| async move {
         let before = clock::now().plus_millis(-DAY_MS);
         app.store.forget_keys(before).await?;
         app.store.forget_sessions(before).await.map(drop)
     });
-    repeat(app, every(60), |app| async move {
+    repeat_by_the_clock(app, every(60), |app| async move {
         let before = clock::now().plus_millis(-KEEP_DELIVERIES_DAYS * DAY_MS);
         app.store.forget_deliveries(before).await.map(drop)
     });
-    repeat(app, every(60), |app| async move {
+    repeat_by_the_clock(app, every(60), |app| async move {
         let before = clock::now().plus_millis(-(app.config.keep_events.as_millis() as i64));
         for (tenant, env) in app.store.all_envs(ALL).await? {
             let key = EnvKey { tenant, env: env.slug };
@@ -237,7 +239,7 @@ fn background(app: &Arc<App>, mut heard: mpsc::Receiver<Heard>) {
         Ok(())
     });
     repeat(app, REFUSALS, |app| async move { app.refusals.write(&app.store).await });
-    repeat(app, RETENTION, |app| async move { retention::look(&app).await });
+    repeat_by_the_clock(app, RETENTION, |app| async move { retention::look(&app).await });
     let pace = app.config.lost_after.min(every(30)) / 3;
     repeat(app, pace.max(Duration::from_millis(100)), |app| async move { watch::look(&app).await });
     let metrics = app.metrics.clone();
@@ -285,6 +287,23 @@ where
     });
 }
 
+/// The same of what goes by how old things are: not as long as this machine's clock is known to be wrong.
+fn repeat_by_the_clock<F, W>(app: &Arc<App>, every: Duration, mut work: F)
+where
+    F: FnMut(Arc<App>) -> W + Send + 'static,
+    W: Future<Output = crate::store::Result<()>> + Send,
+{
+    repeat(app, every, move |app| {
+        let work = app.clock_ok.load(Ordering::Relaxed).then(|| work(app));
+        async move {
+            match work {
+                Some(work) => work.await,
+                None => Ok(()),
+            }
+        }
+    });
+}
+
 /// Whether the database answers, and what time it has, by one probe alone; its coming and going is told once.
 async fn probe(app: Arc<App>) -> crate::store::Result<()> {
     let asked = clock::now();
@@ -302,7 +321,10 @@ async fn probe(app: Arc<App>) -> crate::store::Result<()> {
         metrics::gauge!("shipboard_clock_skew_seconds").set(skew as f64 / 1_000.0);
         let ok = skew.abs() <= MAX_SKEW_MS;
         if app.clock_ok.swap(ok, Ordering::Relaxed) && !ok {
-            tracing::error!(skew, "this machine's clock is wrong: nothing is taken for lost by it");
+            tracing::error!(
+                skew,
+                "this machine's clock is wrong: nothing is taken for lost or too old by it"
+            );
         }
     }
     Ok(())

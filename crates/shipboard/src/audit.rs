@@ -4,7 +4,8 @@
 //! things refused: it is counted, and written down now and then, so many lines at most.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::hash_map::Entry;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -32,9 +33,18 @@ impl Actor {
         Self { name: format!("{subject} ({name})"), address: Some(address) }
     }
 
-    /// Somebody who is not known: they are told by their address.
+    /// Somebody who is not known: they are told by their address, of version 6 by its /64, which is one party's.
     pub fn unknown(address: IpAddr) -> Self {
+        let address = match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        };
         Self { name: "unknown".to_owned(), address: Some(address) }
+    }
+
+    /// Whoever it was, where nobody has to say who they are.
+    pub fn anybody() -> Self {
+        Self { name: Caller::Anybody.actor(), address: None }
     }
 
     /// The server, by what it was told to do.
@@ -69,18 +79,18 @@ impl Actor {
     }
 }
 
-/// Most lines that refusals are written down in at a time; those beyond are one line together.
+/// Most lines that a tenant's refusals, and those in no tenant, are written down in at a time; those beyond are one
+/// line together.
 const MAX_REFUSALS: usize = 20;
 
-/// What was refused and is not written down yet.
+/// What was refused and is not written down yet, by whose log it will be in; none: the server's own. Each has room of
+/// its own, so that what strangers do pushes nothing out of a tenant's.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<HashMap<Refused, u64>>);
+pub struct Refusals(Mutex<HashMap<Option<Slug>, HashMap<Refused, u64>>>);
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Refused {
     actor: Actor,
-    /// In whose log it will be; none: the server's own.
-    tenant: Option<Slug>,
     /// Of what.
     subject: String,
 }
@@ -88,33 +98,45 @@ struct Refused {
 impl Refusals {
     /// Counts one. `subject` is a word of this program's, never what was sent.
     pub fn count(&self, actor: Actor, tenant: Option<&Slug>, subject: &str) {
-        let refused = Refused { actor, tenant: tenant.cloned(), subject: subject.to_owned() };
-        let mut counted = self.counted();
-        let has_room = counted.len() < MAX_REFUSALS || counted.contains_key(&refused);
+        let refused = Refused { actor, subject: subject.to_owned() };
         let others = || Refused {
             actor: Actor { name: "others".to_owned(), address: None },
-            tenant: None,
             subject: "several".to_owned(),
         };
+        let mut counted = self.counted();
+        let counted = counted.entry(tenant.cloned()).or_default();
+        let has_room = counted.len() < MAX_REFUSALS || counted.contains_key(&refused);
         *counted.entry(if has_room { refused } else { others() }).or_default() += 1;
     }
 
     /// Writes them down, each kind in a line with its number. What could not be written waits for the next time.
     pub async fn write(&self, store: &Store) -> Result<()> {
-        let counted: Vec<(Refused, u64)> = self.counted().clone().into_iter().collect();
-        for (refused, times) in counted {
-            let Refused { actor, tenant, subject } = &refused;
+        let kept = self.counted().clone();
+        let kept = kept.into_iter().flat_map(|(tenant, counted)| {
+            counted.into_iter().map(move |(refused, times)| (tenant.clone(), refused, times))
+        });
+        for (tenant, refused, times) in kept {
+            let Refused { actor, subject } = &refused;
             store.note(&actor.did("refuse", tenant.as_ref(), subject, json!({"times": times}))).await?;
-            let mut counted = self.counted();
-            match counted.get_mut(&refused) {
-                Some(now) if *now > times => *now -= times,
-                _ => drop(counted.remove(&refused)),
-            }
+            self.done(tenant, &refused, times);
         }
         Ok(())
     }
 
-    fn counted(&self) -> MutexGuard<'_, HashMap<Refused, u64>> {
+    /// So many of these are written down.
+    fn done(&self, tenant: Option<Slug>, refused: &Refused, times: u64) {
+        let mut all = self.counted();
+        let Entry::Occupied(mut counted) = all.entry(tenant) else { return };
+        match counted.get_mut().get_mut(refused) {
+            Some(now) if *now > times => *now -= times,
+            _ => drop(counted.get_mut().remove(refused)),
+        }
+        if counted.get().is_empty() {
+            counted.remove();
+        }
+    }
+
+    fn counted(&self) -> MutexGuard<'_, HashMap<Option<Slug>, HashMap<Refused, u64>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -124,14 +146,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_refusals_are_few_lines() {
-        let refusals = Refusals::default();
+    fn many_refusals_are_few_lines_and_strangers_take_no_tenant_s_place() {
+        let (refusals, acme) = (Refusals::default(), "acme".parse().ok());
         for n in 0..1_000_u32 {
             refusals.count(Actor::unknown(std::net::Ipv4Addr::from(n).into()), None, "sign-in");
             refusals.count(Actor::unknown([127, 0, 0, 1].into()), None, "sign-in");
         }
+        let mia = || Actor { name: "mia".to_owned(), address: None };
+        refusals.count(mia(), acme.as_ref(), "role admin");
         let counted = refusals.counted();
-        assert_eq!(counted.len(), MAX_REFUSALS + 1);
-        assert_eq!(counted.values().sum::<u64>(), 2_000);
+        assert_eq!(counted[&None].len(), MAX_REFUSALS + 1);
+        assert_eq!(counted[&None].values().sum::<u64>(), 2_000);
+        let hers = Refused { actor: mia(), subject: "role admin".to_owned() };
+        assert_eq!(counted[&acme], HashMap::from([(hers, 1)]));
+    }
+
+    #[test]
+    fn whoever_has_a_network_of_version_6_is_one_stranger() {
+        let of = |address: &str| Actor::unknown(address.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));
+        assert_ne!(of("2001:db8:1:2::"), of("2001:db8:1:3::"));
+        assert_eq!(of("192.0.2.1").did("x", None, "y", json!({})).address.as_deref(), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn what_comes_while_it_is_written_down_is_written_down_the_next_time() {
+        let refusals = Refusals::default();
+        for _ in 0..3 {
+            refusals.count(Actor::anybody(), None, "sign-in");
+        }
+        let refused = Refused { actor: Actor::anybody(), subject: "sign-in".to_owned() };
+        refusals.done(None, &refused, 2);
+        assert_eq!(refusals.counted()[&None][&refused], 1);
+        refusals.done(None, &refused, 1);
+        assert!(refusals.counted().is_empty(), "nothing is kept of what is written down");
     }
 }

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 
-use crate::admin::{self, DatabaseArgs, HookCommand, TenantCommand, TokenCommand};
+use crate::admin::{self, AuditArgs, DatabaseArgs, HookCommand, TenantCommand, TokenCommand};
 use crate::app::{self, Running, StartError};
 use crate::config::{AuthMode, Config, EXAMPLE, SecretUrl, ServeArgs, Span};
 use crate::demo::FleetArgs;
@@ -59,6 +59,8 @@ enum Command {
     /// Create, list and revoke webhooks' secrets
     #[command(subcommand)]
     Hook(HookCommand),
+    /// Print who changed what, as JSON lines, the newest first
+    Audit(AuditArgs),
     /// Recount everything from the reports, and compare; exits 1 and lists what differs
     Check(DatabaseArgs),
     /// Begin a new epoch in every environment: run it after a backup was restored
@@ -81,9 +83,10 @@ pub async fn run(cli: Cli) -> Result<ExitCode, StartError> {
         Command::Tenant(command) => admin::tenant(command).await.map(|()| ExitCode::SUCCESS),
         Command::Token(command) => admin::token(command).await.map(|()| ExitCode::SUCCESS),
         Command::Hook(command) => admin::hook(command).await.map(|()| ExitCode::SUCCESS),
-        Command::Check(DatabaseArgs { database }) => check(&database).await,
+        Command::Audit(args) => admin::audit(args).await.map(|()| ExitCode::SUCCESS),
+        Command::Check(DatabaseArgs { database }) => check(&database.0).await,
         Command::Epoch(DatabaseArgs { database }) => {
-            admin::epoch(&database).await.map(|()| ExitCode::SUCCESS)
+            admin::epoch(&database.0).await.map(|()| ExitCode::SUCCESS)
         }
         Command::Config => {
             std::io::stdout().write_all(EXAMPLE.as_bytes())?;
@@ -123,7 +126,7 @@ async fn begin(config: Config) -> Result<(Running, Signals), StartError> {
     if running.app.access.mode() == AuthMode::Open {
         tracing::warn!(
             "OPEN MODE: whoever reaches {} is admin of everything; the first `shipboard token create` closes the doors",
-            running.address
+            running.app.config.base(running.address)
         );
     }
     Ok((running, signals))

@@ -317,14 +317,23 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("{0}: {1}")]
     File(PathBuf, std::io::Error),
-    /// The file is no TOML, or has a key or value that nobody knows.
-    #[error("{0}: {1}")]
-    Key(PathBuf, Box<toml::de::Error>),
+    /// The file is no TOML, or has a key or value that nobody knows: where, and what is wrong.
+    #[error("{}:{line}: {wrong}", file.display())]
+    Key {
+        /// Which file.
+        file: PathBuf,
+        /// On which of its lines, from 1 on.
+        line: usize,
+        /// What is wrong there, without what may be secret.
+        wrong: String,
+    },
     /// A value that cannot be.
     #[error("{0}")]
     Value(String),
 }
 
+/// Keys whose values hold passwords.
+const SECRET_KEYS: [&str; 3] = ["database", "bus", "oidc-client-secret"];
 const HOUR: Duration = Duration::from_hours(1);
 
 impl Config {
@@ -468,7 +477,21 @@ fn read(file: Option<&Path>) -> Result<ServeArgs, ConfigError> {
         }
         Err(error) => return Err(ConfigError::File(path.to_owned(), error)),
     };
-    toml::from_str(&text).map_err(|error| ConfigError::Key(path.to_owned(), Box::new(error)))
+    toml::from_str(&text).map_err(|error| wrong_key(path, &text, &error))
+}
+
+/// What is wrong with a file, in words of ours: TOML's own show the line, and what it holds may be secret.
+fn wrong_key(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let start = before.rfind('\n').map_or(0, |end| end + 1);
+    let key = text[start..].split(['=', '\n']).next().unwrap_or_default();
+    let is_secret = SECRET_KEYS.contains(&key.trim().trim_matches(['"', '\'']));
+    let wrong = if is_secret { "this value cannot be read" } else { error.message() };
+    ConfigError::Key {
+        file: file.to_owned(),
+        line: before.matches('\n').count() + 1,
+        wrong: wrong.to_owned(),
+    }
 }
 
 /// What `shipboard config` prints: every key with its default.
@@ -545,7 +568,7 @@ mod tests {
         let args = ServeArgs { max_streams: Some(7), ..ServeArgs::default() };
         let config = Config::new(args, Some(kept.path())).unwrap();
         assert_eq!((config.max_streams, config.drain), (7, Duration::from_secs(3)));
-        assert!(matches!(file("max-stream = 5"), Err(ConfigError::Key(..))));
+        assert!(matches!(file("max-stream = 5"), Err(ConfigError::Key { .. })));
     }
 
     #[test]
@@ -592,8 +615,36 @@ mod tests {
         let config =
             file("database = \"postgres://u:geheim@db/x\"\nbus = \"nats://u:geheim@broker:4222\"").unwrap();
         assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
-        let wrong = file("bus = \"amqp://u:geheim@broker\"").unwrap_err();
-        assert!(!format!("{wrong} {wrong:?}").contains("geheim"), "{wrong:?}");
+        for wrong in [
+            "bus = \"amqp://u:geheim@broker\"",
+            "oidc-client-secrt = \"geheim\"",
+            "database = postgres://u:geheim@db/x",
+            "database = [\"postgres://u:geheim@db/x\"]",
+            "database = \"postgres://u:geheim@db/x",
+            "\"oidc-client-secret\" = {geheim = 1}",
+            "oidc-client-secret = \"geheim\" \"geheim\"",
+            "drain = \"1s\"\n\n  bus = 4711 # geheim",
+            "oidc-issuer = \"http://u:geheim@id.example.com\"\noidc-client-id = \"x\"\noidc-grant = [\"a=admin@b\"]",
+        ] {
+            let wrong = file(wrong).unwrap_err();
+            assert!(!format!("{wrong} {wrong:?}").contains("geheim"), "{wrong:?}");
+            assert!(!format!("{wrong} {wrong:?}").contains("4711"), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_file_is_told_by_its_line() {
+        let told = |text: &str| match file(text).unwrap_err() {
+            ConfigError::Key { line, wrong, .. } => (line, wrong),
+            other => panic!("{other}"),
+        };
+        let (line, wrong) = told("drain = \"1s\"\n\nmax-stream = 5\n");
+        assert_eq!(line, 3);
+        assert!(wrong.contains("max-stream"), "{wrong}");
+        let (line, wrong) = told("max-streams = \"many\"");
+        assert_eq!(line, 1);
+        assert!(wrong.contains("many"), "{wrong}");
+        assert_eq!(told("database = 5"), (1, "this value cannot be read".to_owned()));
     }
 
     #[test]

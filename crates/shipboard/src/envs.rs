@@ -1,11 +1,13 @@
 //! How environments come into being: the first report makes them, with a tier guessed from the name.
 
+use serde_json::json;
 use shipboard_core::id::{Epoch, Slug};
 
 use crate::app::App;
+use crate::audit::Actor;
 use crate::clock;
 use crate::config::AuthMode;
-use crate::store::{Birth, EnvKey};
+use crate::store::{Birth, EnvKey, Record};
 
 /// The tiers, in the order in which things move through them.
 const TIERS: [&str; 5] = ["development", "testing", "staging", "production", "other"];
@@ -35,16 +37,18 @@ impl Guess {
     }
 
     /// The env as it is made, should it be new.
-    pub fn birth(self, name: Option<&str>, epoch: Epoch, with_tenant: bool) -> Birth {
+    pub fn birth(self, name: Option<&str>, epoch: Epoch, tenant: Option<Record>) -> Birth {
         let Self { tier, position } = self;
-        Birth { name: name.map(|name| name.replace('\0', "\u{fffd}")), tier, position, epoch, with_tenant }
+        Birth { name: name.map(|name| name.replace('\0', "\u{fffd}")), tier, position, epoch, tenant }
     }
 }
 
 /// How a report makes this env, if reports may.
 pub fn birth(app: &App, key: &EnvKey, name: Option<&str>) -> Option<Birth> {
-    let with_tenant = app.access.mode() == AuthMode::Open;
-    app.config.create.then(|| Guess::of(&key.env).birth(name, clock::epoch(), with_tenant))
+    let tenant = (app.access.mode() == AuthMode::Open).then(|| {
+        Actor::anybody().did("tenant.put", Some(&key.tenant), key.tenant.as_str(), json!({"by": "report"}))
+    });
+    app.config.create.then(|| Guess::of(&key.env).birth(name, clock::epoch(), tenant))
 }
 
 /// A tier that exists, or what is wrong.

@@ -14,8 +14,10 @@ use shipboard_core::time::Timestamp;
 
 pub use self::hooks::{argocd, cdevents, github, gitlab};
 pub(crate) use self::possible::{is_plain, possible};
+pub use crate::board::fuzzing::logs;
+pub use crate::bus::fuzzing::rings;
 use crate::config::Span;
-pub use crate::http::fuzzing::{heads, ids, queries, reports};
+pub use crate::http::fuzzing::{doors, heads, ids, queries, reports};
 pub use crate::oidc::fuzzing::sign_in;
 pub use crate::report::import::fuzzing::import;
 

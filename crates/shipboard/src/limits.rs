@@ -13,6 +13,7 @@ use tokio::time::Instant;
 pub use self::rate::{BURST, Over, Rate};
 pub use self::streams::{Permit, Streams};
 use crate::access::Caller;
+use crate::board::{MAX_BOARDS, MAX_BOARDS_PER_TENANT};
 use crate::config::Config;
 use crate::{app, credentials, http, store};
 
@@ -174,6 +175,8 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("sources_of_an_end", deployment::MAX_TERMINAL_SOURCES as u64),
     ];
     let of_boards = [
+        ("boards", MAX_BOARDS as u64),
+        ("boards_per_tenant", MAX_BOARDS_PER_TENANT as u64),
         ("board_deployments", (board::MAX_DEPLOYMENTS + board::RESERVE) as u64),
         ("snapshot_deployments", board::MAX_DEPLOYMENTS as u64),
         ("snapshot_workflows", board::MAX_WORKFLOWS as u64),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use shipboard_core::decide::Request;
+use shipboard_core::decide::{Outcome, Request};
 
 use crate::app::App;
 use crate::audit::Actor;
@@ -41,11 +41,11 @@ async fn bite(app: &Arc<App>, key: &EnvKey, keep_ms: i64) -> Result<usize> {
     let detail = json!({"env": key.env, "deployments": outdated.len(), "made_before": before});
     let record = Actor::the_server().did("deployment.expire", Some(&key.tenant), key.env.as_str(), detail);
     app.store.note(&record).await?;
-    let requests = outdated.into_iter().map(|id| Request::Delete { id }).collect();
+    let requests = outdated.into_iter().map(|id| Request::Expire { id, made_before: before }).collect();
     match app.writers.write(key, requests, None).await {
         Ok(done) => {
-            // Another instance may have been at it too.
-            let gone = done.outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+            // Another instance may have been at it too, and something may have come of one since it was found.
+            let gone = done.outcomes.iter().filter(|outcome| **outcome == Ok(Outcome::Deleted)).count();
             metrics::counter!("shipboard_deployments_expired_total").increment(gone as u64);
             Ok(gone)
         }

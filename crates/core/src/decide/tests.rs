@@ -7,7 +7,7 @@ use crate::id::EventId;
 use crate::model::notation::{report, second};
 use crate::model::scenario::{Scenario, entry};
 use crate::report::{Digest, Report};
-use crate::status::Status;
+use crate::status::{Standing, Status};
 
 fn env(lines: &[&str]) -> Scenario {
     let mut env = Scenario::default();
@@ -333,6 +333,42 @@ fn deletion_leaves_a_tombstone_and_its_events() {
     assert_eq!(env.ask(Request::Delete { id }), Err(Refusal::Gone));
     let id = crate::model::scenario::unknown_id();
     assert_eq!(env.ask(Request::Delete { id }), Err(Refusal::UnknownDeployment));
+}
+
+#[test]
+fn what_is_kept_no_longer_goes_only_if_nothing_has_come_of_it_meanwhile() {
+    let started = || env(&["a success @1", "b failed @2", "c failed @3", "d success @4", "e failed @5"]);
+    let expire = |env: &mut Scenario, name: &str, made_before: i64| {
+        let request = Request::Expire { id: env.id(name), made_before: second(made_before) };
+        env.ask(request)
+    };
+    let mut env = started();
+    for (name, made_before, goes) in
+        [("a", 1, false), ("a", 2, true), ("b", 9, true), ("d", 9, false), ("e", 9, false)]
+    {
+        let id = env.id(name);
+        let expected = if goes { Outcome::Deleted } else { Outcome::Known(id) };
+        assert_eq!(expire(&mut env, name, made_before), Ok(expected), "{name} before {made_before}");
+    }
+    // Tried again, in the same group and before.
+    let mut env = started();
+    let id = env.id("b");
+    let expiring = Request::Expire { id, made_before: second(9) };
+    let again = env.patch("b", "2: running @6");
+    env.take(&[again, expiring.clone()]);
+    assert_eq!(env.row("b").status, Status::Running);
+    assert_eq!(env.ask(expiring), Ok(Outcome::Known(id)));
+    // What is current goes in the same group, and it would be the one that is.
+    let mut env = started();
+    let id = env.id("a");
+    let removing = env.patch("d", "failed @4");
+    env.take(&[removing, Request::Expire { id, made_before: second(9) }]);
+    assert_eq!(env.row("a").standing, Some(Standing::Current));
+    // Others that expire with it are no reason to keep it.
+    let mut env = started();
+    let ids = ["a", "b", "c"].map(|name| env.id(name));
+    let decision = env.take(&ids.map(|id| Request::Expire { id, made_before: second(9) }));
+    assert_eq!(decision.deleted.len(), 3);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Deployment, DeploymentState, EnvState, KeyUse, Known, Outcome, Refusal, Request};
-use crate::event::{Commit, DeploymentRow, Progress, TimelineEntry};
+use crate::deployment::Folded;
+use crate::event::{Commit, DeploymentRow, Progress, TimelineEntry, WorkflowRow};
 use crate::id::{DeploymentId, EventId, Slug};
 use crate::report::{DEFAULT_SOURCE, Digest, OWN_SOURCE, Report, Said, StoredReport, believed};
 use crate::status::{Kind, Status};
@@ -64,6 +65,14 @@ impl Work {
             }
             Request::Delete { id } => {
                 self.known(*id)?;
+                self.delete(*id);
+                Ok(Outcome::Deleted)
+            }
+            Request::Expire { id, made_before } => {
+                self.known(*id)?;
+                if self.is_kept(*id, *made_before) {
+                    return Ok(Outcome::Known(*id));
+                }
                 self.delete(*id);
                 Ok(Outcome::Deleted)
             }
@@ -302,6 +311,25 @@ impl Work {
         };
         self.store(id, stored);
         Ok(Outcome::Known(id))
+    }
+
+    /// It is too young to expire, under way, or what its workflow's row tells of. What the others of the group make of
+    /// that row is not known yet: then it is kept until the next look.
+    fn is_kept(&self, id: DeploymentId, made_before: Timestamp) -> bool {
+        let deployments = &self.state.deployments;
+        let deployment = &deployments[&id];
+        let is_young = |folded: Folded| folded.status.is_active() || folded.created_at >= made_before;
+        let workflow = &deployment.row.workflow_id;
+        let row = self.state.workflows.get(workflow).and_then(|workflow| workflow.row.as_ref());
+        let is_told_of = |row: &Arc<WorkflowRow>| {
+            row.latest.as_ref().is_some_and(|latest| latest.deployment_id == id)
+                || row.current.as_ref().is_some_and(|current| current.deployment_id == id)
+        };
+        deployment.state.fold.state().is_none_or(is_young)
+            || row.is_none_or(is_told_of)
+            || self.stirred.iter().any(|stirred| {
+                deployments.get(stirred).is_some_and(|stirred| stirred.row.workflow_id == *workflow)
+            })
     }
 
     fn delete(&mut self, id: DeploymentId) {

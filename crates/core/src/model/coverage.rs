@@ -11,7 +11,7 @@ use crate::status::{Kind, Standing, Status};
 use crate::time::Timestamp;
 
 /// Every rule that must be hit, by the number of the contract's fold rule where it has one.
-const RULES: [&str; 62] = [
+const RULES: [&str; 64] = [
     "repeat: undated, equal to the attempt's last",
     "repeat: dated, equal to any stored",
     "1: another workflow is refused",
@@ -63,6 +63,8 @@ const RULES: [&str; 62] = [
     "10: revived by a sign of life",
     "deletion: of a deployment",
     "deletion: of a workflow",
+    "retention: kept",
+    "retention: gone",
     "deletion: later reports are refused",
     "deletion: an unknown id is refused",
     "deletion: made and deleted in one group",
@@ -141,6 +143,10 @@ impl Coverage {
         self.hit("key: reused for something else", *outcome == Err(Refusal::KeyReused));
         match request {
             Request::Delete { .. } => self.hit("deletion: of a deployment", outcome.is_ok()),
+            Request::Expire { id, .. } => {
+                self.hit("retention: kept", *outcome == Ok(Outcome::Known(*id)));
+                self.hit("retention: gone", *outcome == Ok(Outcome::Deleted));
+            }
             Request::DeleteWorkflow { .. } => self.hit("deletion: of a workflow", outcome.is_ok()),
             Request::HasLog { .. } => self.hit("log: begins", outcome.is_ok()),
             // Told by example beside decide: it takes a pace that groups here do not keep.

@@ -66,6 +66,7 @@ pub(super) enum Act {
     HasLog { slot: usize },
     Settle { slot: usize },
     Delete { slot: usize },
+    Expire { slot: usize },
     DeleteWorkflow { slot: usize },
 }
 
@@ -84,7 +85,7 @@ pub(super) struct Mix {
     pub(super) workflows: usize,
     pub(super) groups: usize,
     pub(super) group: usize,
-    /// Weights of [`Act::Delete`] and [`Act::DeleteWorkflow`] among about 240.
+    /// Weights of [`Act::Delete`], as of [`Act::Expire`], and [`Act::DeleteWorkflow`] among about 240.
     pub(super) deletes: (u32, u32),
 }
 
@@ -198,6 +199,7 @@ fn act(mix: Mix) -> impl Strategy<Value = Act> {
         4 => slot().prop_map(|slot| Act::HasLog { slot }),
         4 => slot().prop_map(|slot| Act::Settle { slot }),
         mix.deletes.0 => slot().prop_map(|slot| Act::Delete { slot }),
+        mix.deletes.0 => slot().prop_map(|slot| Act::Expire { slot }),
         mix.deletes.1 => slot().prop_map(|slot| Act::DeleteWorkflow { slot }),
     ]
 }
@@ -319,6 +321,7 @@ impl Act {
             Self::HasLog { slot } => Request::HasLog { id: id(*slot) },
             Self::Settle { slot } => Request::Settle { id: id(*slot) },
             Self::Delete { slot } => Request::Delete { id: id(*slot) },
+            Self::Expire { slot } => Request::Expire { id: id(*slot), made_before: now },
             Self::DeleteWorkflow { slot } => {
                 Request::DeleteWorkflow { workflow: workflow_of(*slot, workflows) }
             }

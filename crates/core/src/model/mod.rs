@@ -82,7 +82,8 @@ impl Model {
             | Request::Lose { id, .. }
             | Request::HasLog { id }
             | Request::Settle { id }
-            | Request::Delete { id } => vec![*id],
+            | Request::Delete { id }
+            | Request::Expire { id, .. } => vec![*id],
             Request::DeleteWorkflow { workflow } => {
                 let of_it = self.deployments.values().filter(|held| held.row.workflow_id == *workflow);
                 of_it.map(|held| held.row.id).collect()

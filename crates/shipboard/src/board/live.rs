@@ -135,8 +135,10 @@ impl LiveBoard {
         self.changed.send_modify(|version| *version += 1);
     }
 
+    /// Nobody reads it, for a while; of an env that is not there, nobody.
     pub(super) fn is_idle(&self) -> bool {
-        self.readers.load(Ordering::Relaxed) == 0 && self.state().idle_since.elapsed() > KEEP
+        let is_over = |state: &State| state.unborn || state.idle_since.elapsed() > KEEP;
+        self.readers.load(Ordering::Relaxed) == 0 && is_over(&self.state())
     }
 
     /// It differs from what the database has; `None`: the env is not there.

@@ -203,7 +203,7 @@ impl Piece {
 
 /// A log's bytes as text of the same length, so that offsets stay true: what is no UTF-8 becomes `?`,
 /// byte by byte. Half a letter at the end waits for its rest unless the log is `complete`.
-fn readable(bytes: &[u8], complete: bool) -> String {
+pub(super) fn readable(bytes: &[u8], complete: bool) -> String {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes;
     while !rest.is_empty() {

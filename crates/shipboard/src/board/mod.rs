@@ -4,6 +4,8 @@
 //! database every second, and dropped a while after its last reader. It holds no truth.
 
 mod encode;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod live;
 mod log;
 mod ring;
@@ -20,15 +22,30 @@ pub use live::{DetailReading, LiveBoard, Reading};
 pub use log::{LogNext, LogReading, LogTail};
 pub use ring::Interest;
 use shipboard_core::event::Event;
-use shipboard_core::id::{DeploymentId, Epoch, EventId};
+use shipboard_core::id::{DeploymentId, Epoch, EventId, Slug};
 use shipboard_core::time::Timestamp;
 
 use crate::bus::{Bus, MAX_CARRIED, Ring};
-use crate::store::{EnvKey, Head, Result, Store};
+use crate::store::{EnvKey, Head, Result, Store, StoreError};
 use crate::tasks::Tasks;
 
 /// Most boards brought on at a time.
 const AT_ONCE: usize = 4;
+/// Most boards in memory, in all and of one tenant: whoever may read may ask for envs that nobody has reported to.
+pub const MAX_BOARDS: usize = 5_000;
+/// Most boards of one tenant.
+pub const MAX_BOARDS_PER_TENANT: usize = 1_000;
+
+/// Why a board cannot be had, for now.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no room for another one, by this limit.
+    #[error("{0}: no room for another board")]
+    Full(&'static str),
+}
 
 /// Every board of this instance.
 #[derive(Debug)]
@@ -113,6 +130,16 @@ pub struct Opened {
     pub epoch: Epoch,
 }
 
+/// The limit that keeps a tenant from having another board.
+fn full(all: &HashMap<EnvKey, Arc<LiveBoard>>, tenant: &Slug) -> Option<&'static str> {
+    let of_tenant = || all.keys().filter(|key| key.tenant == *tenant).count();
+    if all.len() >= MAX_BOARDS {
+        return Some("boards");
+    }
+    (all.len() >= MAX_BOARDS_PER_TENANT && of_tenant() >= MAX_BOARDS_PER_TENANT)
+        .then_some("boards_per_tenant")
+}
+
 impl Boards {
     /// No boards yet.
     pub fn new(store: Store, bus: Arc<dyn Bus>, tasks: Tasks) -> Self {
@@ -124,10 +151,15 @@ impl Boards {
     }
 
     /// The board of an env, loaded. However many ask at once, it is read once.
-    pub async fn open(&self, key: &EnvKey) -> Result<Reading> {
+    pub async fn open(&self, key: &EnvKey) -> std::result::Result<Reading, OpenError> {
         let reading = {
             // Counted under the lock that `check` drops boards under: an orphan would never be fed again.
             let mut all = self.all();
+            if !all.contains_key(key)
+                && let Some(limit) = full(&all, &key.tenant)
+            {
+                return Err(OpenError::Full(limit));
+            }
             // Followed before it is read: what is committed meanwhile is heard of.
             let board = all.entry(key.clone()).or_insert_with(|| {
                 let following = self.bus.follow(key);

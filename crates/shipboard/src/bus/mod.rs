@@ -4,6 +4,8 @@
 //! whoever hears one compares it with what it has, and compares all it has with the database every second
 //! anyway. So a bus never makes a writer wait, keeps nothing on disk, and may drop what it cannot deliver.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod local;
 mod nats;
 pub(crate) mod outbox;

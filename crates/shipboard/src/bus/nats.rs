@@ -182,7 +182,7 @@ fn token(word: &str) -> String {
 }
 
 /// A ring as a message of at most so many bytes, with its events if they fit.
-fn encode(ring: Ring, most: usize) -> Vec<u8> {
+pub(super) fn encode(ring: Ring, most: usize) -> Vec<u8> {
     let Ring { epoch, head, ts, after, transactions, .. } = ring;
     let carried = |event: Event| Carried { event_id: event.event_id, ts: event.ts, change: event.change };
     let transactions = transactions.into_iter().map(|events| events.into_iter().map(carried).collect());
@@ -195,14 +195,14 @@ fn encode(ring: Ring, most: usize) -> Vec<u8> {
     serde_json::to_vec(&message).unwrap_or_default()
 }
 
-fn decode(key: &EnvKey, payload: &[u8]) -> serde_json::Result<Ring> {
+pub(super) fn decode(key: &EnvKey, payload: &[u8]) -> serde_json::Result<Ring> {
     let Message { epoch, head, ts, after, transactions } = serde_json::from_slice(payload)?;
     let event =
         |carried: Carried| Event { event_id: carried.event_id, ts: carried.ts, change: carried.change };
     let transactions = transactions.into_iter().map(|events| events.into_iter().map(event).collect());
     let mut transactions: Vec<Vec<Event>> = transactions.collect();
     let ids: Vec<EventId> = transactions.iter().flatten().map(|event| event.event_id).collect();
-    let follow = ids.windows(2).all(|pair| pair[0].next() == pair[1]);
+    let follow = ids.windows(2).all(|pair| pair[0].0.checked_add(1) == Some(pair[1].0));
     let is_whole = follow && ids.last().is_none_or(|last| *last == head);
     if !is_whole {
         transactions.clear();

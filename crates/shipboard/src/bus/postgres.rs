@@ -132,7 +132,7 @@ async fn listen(
 }
 
 /// The rings as lines, as many as fit in each payload; without any, one empty payload: the pulse.
-fn payloads(rings: &[Ring]) -> Vec<String> {
+pub(super) fn payloads(rings: &[Ring]) -> Vec<String> {
     let mut payloads = vec![String::new()];
     for ring in rings {
         let Ring { key, epoch, head, ts, .. } = ring;
@@ -146,12 +146,12 @@ fn payloads(rings: &[Ring]) -> Vec<String> {
 }
 
 /// A line as a ring; `None`: it is none of ours, which a program of another version may have said.
-fn parse(line: &str) -> Option<Ring> {
+pub(super) fn parse(line: &str) -> Option<Ring> {
     let mut words = line.split(' ');
     let key = EnvKey { tenant: words.next()?.parse().ok()?, env: words.next()?.parse().ok()? };
     let epoch = words.next()?.parse().ok()?;
     let head = EventId(words.next()?.parse().ok()?);
-    let ts = Timestamp::from_millis(words.next()?.parse().ok()?);
+    let ts = Timestamp::written_from_millis(words.next()?.parse().ok()?)?;
     Some(Ring { key, epoch, head, ts, after: None, transactions: Vec::new() })
 }
 
@@ -178,5 +178,6 @@ mod tests {
         assert_eq!(parsed, rings);
         assert_eq!(super::payloads(&[]), [""]);
         assert_eq!(parse("a line of another version"), None);
+        assert_eq!(parse("acme production abc 1 9223372036854775807"), None, "a time that cannot be written");
     }
 }

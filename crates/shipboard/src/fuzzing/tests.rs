@@ -134,3 +134,18 @@ fn times_are_read_as_they_are_written() {
 fn signing_in_leads_nowhere_else() {
     check("sign_in", sign_in);
 }
+
+#[test]
+fn nobody_is_whom_they_invent_and_no_other_host_is_this_machine() {
+    check("doors", doors);
+}
+
+#[test]
+fn a_log_s_text_is_the_same_wherever_it_was_cut() {
+    check("logs", logs);
+}
+
+#[test]
+fn what_other_instances_say_is_whole_or_nothing() {
+    check("rings", rings);
+}

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::board::{
-    Block, Cursor, DetailReading, Interest, LogNext, LogReading, LogTail, Next, Reading, View,
+    Block, Cursor, DetailReading, Interest, LogNext, LogReading, LogTail, Next, OpenError, Reading, View,
 };
 use crate::clock;
 use crate::store::{EnvKey, StoreError};
@@ -62,6 +62,18 @@ pub(super) enum Unable {
     Store(#[from] StoreError),
     #[error("the board could not be brought on in time")]
     Behind,
+    /// There is no room for its board, by this limit.
+    #[error("{0}: no room for another board")]
+    Full(&'static str),
+}
+
+impl From<OpenError> for Unable {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => Self::Store(error),
+            OpenError::Full(limit) => Self::Full(limit),
+        }
+    }
 }
 
 /// What a channel has for its client.
@@ -102,7 +114,7 @@ impl Channel {
             if let Some(position) = reached {
                 board.reach(&position.epoch, position.event_id).await?;
             }
-            Ok::<_, StoreError>(board)
+            Ok::<_, Unable>(board)
         };
         let board = tokio::time::timeout(CATCH_UP, ready).await.map_err(|_| Unable::Behind)??;
         let (epoch, cursor) = board.position();

@@ -1,15 +1,23 @@
-//! The fuzz targets of what HTTP reads: bodies of reports, ids of streams, query strings, heads of requests.
+//! The fuzz targets of what HTTP reads: bodies of reports, ids of streams, query strings, heads of requests, and the
+//! headers that say where one comes from.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::LazyLock;
 
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
 use form_urlencoded::Serializer;
+use openidconnect::url::{Host, Url};
 use shipboard_core::id::{DeploymentId, Epoch, MAX_SLUG_LENGTH, Position, Slug};
 use shipboard_core::report::{Report, ReportBody};
 
 use super::body::{Query, json};
 use super::channel::Scope;
+use super::client::{Peer, address};
 use super::deployments::{Batch, cursor, filter, read_each};
-use super::{deployments, front, stream};
+use super::{deployments, front, gate, is_ours, stream};
+use crate::config::{Config, ServeArgs};
 use crate::fuzzing::{is_plain, possible};
 use crate::store::Filter;
 
@@ -105,5 +113,68 @@ pub fn heads(data: &[u8]) {
         assert_eq!(request.method(), axum::http::Method::GET);
         let path = request.uri().path();
         assert!(path.starts_with("/api/") && path.ends_with("/stream"), "{path}");
+    }
+}
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// A trusted proxy, and somebody who is none.
+const PROXY: &str = "10.0.0.1";
+const INVENTED: &str = "192.0.2.66";
+
+/// A server that trusts its own network's proxies.
+static TRUSTING: LazyLock<Config> = LazyLock::new(|| {
+    let args = ServeArgs { trusted_proxies: "10.0.0.0/8".parse().ok(), ..ServeArgs::default() };
+    Config::new(args, Some(Path::new("/dev/null"))).expect("the defaults are in order")
+});
+
+/// Headers, lines of one kind each: `X-Forwarded-For`, but for the last two, which are `Host` and `Cookie`. Nobody is whom
+/// they invent, no browser takes for this machine what it is not, and a cookie is one that was sent.
+pub fn doors(data: &[u8]) {
+    let mut lines: Vec<&[u8]> = data.split(|byte| *byte == b'\n').collect();
+    let cookies = lines.pop().unwrap_or_default();
+    let host = lines.pop().map(String::from_utf8_lossy).unwrap_or_default();
+    let forwarded: Vec<HeaderValue> =
+        lines.iter().filter_map(|line| HeaderValue::from_bytes(line).ok()).collect();
+    let client = |peer: &str, lines: &[HeaderValue]| {
+        let mut extensions = Extensions::new();
+        extensions.insert(Peer(peer.parse().expect("an address")));
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(X_FORWARDED_FOR, line.clone());
+        }
+        address(&extensions, &headers, &TRUSTING)
+    };
+    let [proxy, invented] = [PROXY, INVENTED].map(|text| text.parse::<IpAddr>().expect("an address"));
+    assert_eq!(client(INVENTED, &forwarded), invented, "whoever is no proxy is who they are");
+    let found = client(PROXY, &forwarded);
+    let mut more = vec![HeaderValue::from_static(INVENTED)];
+    more.extend(forwarded);
+    let with_more = client(PROXY, &more);
+    if TRUSTING.trusted_proxies.hold(found) {
+        assert!([found, invented].contains(&with_more), "{with_more}");
+    } else {
+        assert_eq!(with_more, found, "what stands before it changes nothing");
+    }
+    assert!(found == proxy || found.to_canonical() == found);
+
+    // What no browser can be led to is nobody's trick.
+    if let Ok(url) = Url::parse(&format!("http://{host}/"))
+        && is_ours(&TRUSTING, &host)
+    {
+        let is_here = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        assert!(is_here, "{host:?} is {url} to a browser");
+    }
+    let Ok(cookies) = HeaderValue::from_bytes(cookies) else { return };
+    let headers = HeaderMap::from_iter([(header::COOKIE, cookies.clone())]);
+    if let Some(value) = gate::cookie(&headers, "shipboard_session") {
+        assert!(!value.contains(';') && value == value.trim());
+        assert!(
+            cookies.to_str().is_ok_and(|sent| sent.contains("shipboard_session") && sent.contains(value))
+        );
     }
 }

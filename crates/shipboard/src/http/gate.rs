@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use shipboard_core::id::{DeploymentId, Slug};
@@ -163,18 +163,22 @@ impl FromRequestParts<Arc<App>> for InTenant {
         if !caller.is_of(&tenant) {
             return Err(Problem::not_found());
         }
-        if !caller.has(&tenant, role_of(&parts.method)) {
-            return Err(not_allowed(app, &caller, &tenant, parts));
+        let role = role_of(&parts.method);
+        if !caller.has(&tenant, role) {
+            return Err(not_allowed(app, &caller, &tenant, parts, role));
         }
         count(app, &caller, parts)?;
         Ok(Self { caller, tenant })
     }
 }
 
-fn not_allowed(app: &App, caller: &Caller, tenant: &Slug, parts: &Parts) -> Problem {
+/// It takes this role, which the caller has not got there.
+fn not_allowed(app: &App, caller: &Caller, tenant: &Slug, parts: &Parts, role: Role) -> Problem {
     metrics::counter!("shipboard_refused_total", "reason" => "role").increment(1);
     let actor = Actor::new(caller, Client::of(parts, &app.config).0);
-    app.refusals.count(actor, Some(tenant), &format!("role {}", role_of(&parts.method).as_str()));
+    let call = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let call = call.strip_prefix("/api/v1/tenants/{tenant}").unwrap_or(call);
+    app.refusals.count(actor, Some(tenant), &format!("role {}: {} {call}", role.as_str(), parts.method));
     Problem::forbidden("your role does not allow this")
 }
 
@@ -184,7 +188,7 @@ impl FromRequestParts<Arc<App>> for Admin {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let InTenant { caller, tenant } = InTenant::from_request_parts(parts, app).await?;
         if !caller.has_all_of(&tenant, Role::Admin) {
-            return Err(not_allowed(app, &caller, &tenant, parts));
+            return Err(not_allowed(app, &caller, &tenant, parts, Role::Admin));
         }
         Ok(Self { caller, tenant })
     }
@@ -208,8 +212,9 @@ impl FromRequestParts<Arc<App>> for InEnv {
         if !caller.sees(&tenant, &env) {
             return Err(Problem::not_found());
         }
-        if !caller.has_in(&tenant, &env, role_of(&parts.method)) {
-            return Err(not_allowed(app, &caller, &tenant, parts));
+        let role = role_of(&parts.method);
+        if !caller.has_in(&tenant, &env, role) {
+            return Err(not_allowed(app, &caller, &tenant, parts, role));
         }
         Ok(Self { caller, key: EnvKey { tenant, env } })
     }

@@ -139,8 +139,8 @@ fn tried(mut secrets: Vec<String>) -> Vec<String> {
     secrets
 }
 
-/// Writes what was told, unless it was before. What was refused may be delivered again: it has changed nothing,
-/// and some of it, e.g. of an env that was not there, may be taken then.
+/// Writes what was told, unless it was before. What was refused or ignored may be delivered again: it has changed
+/// nothing, and some of it, e.g. of an env that was not there or that the address does not name, may be taken then.
 async fn once(app: &App, told: Told) -> Result<HookAnswer, Problem> {
     let Told { tenant, source, reports, keys } = told;
     if !keys.is_empty() && app.store.knows_delivery(&tenant, source.word(), &keys).await? {
@@ -148,7 +148,7 @@ async fn once(app: &App, told: Told) -> Result<HookAnswer, Problem> {
         return Ok(HookAnswer { repeated: true, ..HookAnswer::default() });
     }
     let answer = write(app, &tenant, reports).await?;
-    if !keys.is_empty() && answer.refused == 0 {
+    if !keys.is_empty() && answer.taken > 0 && answer.refused == 0 {
         app.store.keep_delivery(&tenant, source.word(), &keys, clock::now()).await?;
     }
     Ok(answer)

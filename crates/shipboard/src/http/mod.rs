@@ -190,7 +190,7 @@ fn foreign(app: &App, request: &Request) -> Option<Problem> {
         Some(Problem::forbidden(detail))
     };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if app.access.mode() == AuthMode::Open && !is_ours(app, host) {
+    if app.access.mode() == AuthMode::Open && !is_ours(&app.config, host) {
         return refuse("host", "this server answers to a loopback address or its --public-url only");
     }
     if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
@@ -214,12 +214,12 @@ fn foreign(app: &App, request: &Request) -> Option<Problem> {
     refuse("origin", "requests that change something must come from this server's own pages")
 }
 
-fn is_ours(app: &App, host: &str) -> bool {
+fn is_ours(config: &Config, host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     let loopback = name.eq_ignore_ascii_case("localhost")
         || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    let public = app.config.public_url.as_deref().and_then(|url| url.split_once("://"));
+    let public = config.public_url.as_deref().and_then(|url| url.split_once("://"));
     loopback || public.is_some_and(|(_, public)| public.split('/').next() == Some(host))
 }
 

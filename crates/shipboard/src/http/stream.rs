@@ -18,7 +18,7 @@ use shipboard_core::id::{EventId, Position, Slug};
 use tokio::time::Instant;
 
 use super::body::Query;
-use super::channel::Scope;
+use super::channel::{Scope, Unable};
 use super::front::Handover;
 use super::gate::{InEnv, InTenant, OfDeployment, caller, part};
 use super::problem::Problem;
@@ -133,7 +133,7 @@ pub(super) fn parse_scope(text: &str, limit: usize) -> Result<(Slug, Scope), Pro
 
 fn refused(reason: &'static str) -> Problem {
     metrics::counter!("shipboard_streams_refused_total", "reason" => reason).increment(1);
-    Problem::too_many(format!("{reason}: too many streams are open; come back later"))
+    Problem::too_many(format!("{reason}: too much is open; come back later"))
 }
 
 /// There is room for another stream, and it is somebody whom we know that asks. Room is asked for first, it costs next to
@@ -203,6 +203,7 @@ async fn open(
     let reader = match Reader::open(app, caller, wanted, permit, position).await {
         Ok(Some(reader)) => reader,
         Ok(None) => return Err(Problem::not_found()),
+        Err(Unable::Full(limit)) => return Err(refused(limit)),
         Err(error) => {
             tracing::warn!(env = %key, %error, "a stream could not be opened");
             return Ok(ended(&key, EndReason::Unavailable));

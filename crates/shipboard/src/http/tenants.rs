@@ -153,10 +153,13 @@ pub async fn put_env(
     let name = envs::name(body.name.as_deref()).map_err(Problem::invalid)?;
     let tier = body.tier.as_deref().map(envs::tier).transpose().map_err(Problem::invalid)?;
     let proposed = app.boards.proposed_epoch(&key).unwrap_or_else(clock::epoch);
-    let birth = envs::Guess::of(&key.env).birth(name, proposed, matches!(caller, Caller::Anybody));
+    let birth = envs::Guess::of(&key.env).birth(name, proposed, None);
     let said = json!({"name": name, "tier": tier, "position": body.position});
     app.store.note(&actor.did("env.put", Some(&key.tenant), key.env.as_str(), said)).await?;
-    if birth.with_tenant {
+    if matches!(caller, Caller::Anybody) && app.store.tenant(&key.tenant).await?.is_none() {
+        let record =
+            actor.did("tenant.put", Some(&key.tenant), key.tenant.as_str(), json!({"by": "env.put"}));
+        app.store.note(&record).await?;
         app.store.put_tenant(&key.tenant, None, clock::now()).await?;
     }
     let was_there = app.store.env(&key).await?.is_some();

@@ -161,12 +161,13 @@ pub fn is_private(url: &Url) -> bool {
 
 fn issuer_of(text: &str) -> Result<(IssuerUrl, String), String> {
     let wrong = |what: &str| Err(format!("--oidc-issuer: `{text}` {what}"));
+    // Before anything is said that shows it.
+    if text.contains('@') {
+        return Err("--oidc-issuer: must not hold a name or password".to_owned());
+    }
     let Ok(url) = Url::parse(text) else { return wrong("is no URL") };
     if !is_private(&url) {
         return wrong("must begin with https:// (http:// is for a provider on this machine)");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("--oidc-issuer: must not hold a name or password".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
         return wrong("must have no query and no fragment");

@@ -4,6 +4,7 @@
 
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt as _, SeedableRng as _};
+use serde_json::json;
 use shipboard_core::board::Board;
 use shipboard_core::decide::{Outcome, Refusal, Request};
 use shipboard_core::event::{Change, Event};
@@ -13,6 +14,7 @@ use shipboard_core::status::Status;
 use shipboard_core::time::Timestamp;
 
 use super::*;
+use crate::audit::Actor;
 use crate::{check, clock, envs};
 
 mod credentials;
@@ -20,6 +22,7 @@ mod credentials;
 use credentials::{
     a_change_of_credentials_is_counted_and_recorded_with_it,
     a_session_s_secret_moves_on_once_for_all_who_ask_at_a_time,
+    a_tenant_that_comes_with_a_report_is_written_down_once,
     one_subject_has_so_many_sessions_and_the_one_longest_unused_ends,
     sessions_are_read_by_what_changed_since,
     so_many_of_a_tenant_s_tokens_and_of_its_source_s_secrets_hold_at_a_time,
@@ -32,7 +35,8 @@ pub(crate) fn key(env: &str) -> EnvKey {
 }
 
 pub(crate) fn birth(key: &EnvKey) -> Birth {
-    envs::Guess::of(&key.env).birth(None, clock::epoch(), true)
+    let record = Actor::anybody().did("tenant.put", Some(&key.tenant), key.tenant.as_str(), json!({}));
+    envs::Guess::of(&key.env).birth(None, clock::epoch(), Some(record))
 }
 
 /// The `n`th second of a day long ago.
@@ -98,6 +102,9 @@ pub(crate) fn request(random: &mut impl Rng, known: &[DeploymentId]) -> Request 
     let mut body = said(random);
     let any = |random: &mut dyn Rng| known[random.random_range(0..known.len())];
     match random.random_range(0..20) {
+        0 if !known.is_empty() && random.random_bool(0.5) => {
+            Request::Expire { id: any(random), made_before: second(1_000_000) }
+        }
         0 if !known.is_empty() => Request::Delete { id: any(random) },
         1 if !known.is_empty() => Request::Lose { id: any(random), silent_since: second(1_000_000) },
         2 if !known.is_empty() => Request::HasLog { id: any(random) },
@@ -424,6 +431,7 @@ macro_rules! all_promises {
             a_session_s_secret_moves_on_once_for_all_who_ask_at_a_time,
             one_subject_has_so_many_sessions_and_the_one_longest_unused_ends,
             the_audit_log_cannot_be_changed_and_is_read_page_by_page,
+            a_tenant_that_comes_with_a_report_is_written_down_once,
         );
     };
 }
@@ -438,6 +446,16 @@ mod on_sqlite {
     }
 
     all_promises!(open());
+
+    #[tokio::test]
+    async fn a_line_of_the_audit_log_cannot_be_put_in_another_s_place() {
+        let (store, _directory) = open().await;
+        let record = crate::audit::Actor::the_server().did("x", None, "y", serde_json::json!({}));
+        store.note(&record).await.unwrap();
+        let replacing = "insert or replace into audit select tenant, id, at, 'nobody', address, action, subject, detail from audit";
+        let refused = store.execute(replacing).await.unwrap_err().to_string();
+        assert!(refused.contains("append-only"), "{refused}");
+    }
 }
 
 mod on_postgres {

@@ -151,8 +151,8 @@ pub struct Birth {
     pub position: i64,
     /// The life its event ids belong to.
     pub epoch: Epoch,
-    /// The tenant may be created too.
-    pub with_tenant: bool,
+    /// The tenant may be created too, and is then written down so.
+    pub tenant: Option<Record>,
 }
 
 /// A group of requests that was committed.

@@ -110,7 +110,8 @@ async fn load_deployments(
             | Request::Lose { id, .. }
             | Request::HasLog { id }
             | Request::Settle { id }
-            | Request::Delete { id } => Some(*id),
+            | Request::Delete { id }
+            | Request::Expire { id, .. } => Some(*id),
             Request::Post { .. } | Request::DeleteWorkflow { .. } => None,
         })
         .collect();
@@ -283,7 +284,7 @@ fn touched(requests: &[Request], state: &EnvState, now: Timestamp) -> Touched {
                     touched.stirred.insert(workflow);
                 }
             }
-            Request::Delete { id } => touched.stirred.extend(of(id)),
+            Request::Delete { id } | Request::Expire { id, .. } => touched.stirred.extend(of(id)),
             Request::DeleteWorkflow { workflow } => {
                 touched.stirred.insert(workflow.clone());
             }

@@ -12,6 +12,7 @@ use shipboard_core::id::{DeploymentId, Epoch, EventId};
 use shipboard_core::time::Timestamp;
 use sqlx::Database;
 
+use super::audit::append;
 use super::touched::{load, of_env, parse};
 use super::{Db, FOR_UPDATE, Pools, insert, push_any, update};
 use crate::store::bulk::Rows;
@@ -98,14 +99,17 @@ async fn lock(connection: &mut Connection, key: &EnvKey) -> Result<Option<Locked
 }
 
 async fn create(connection: &mut Connection, key: &EnvKey, birth: &Birth, now: Timestamp) -> Result<()> {
-    if birth.with_tenant {
-        sqlx::query(
+    if let Some(record) = &birth.tenant {
+        let made = sqlx::query(
             "insert into tenants (tenant, name, created_at) values ($1, $1, $2) on conflict do nothing",
         )
         .bind(key.tenant.as_str())
         .bind(now.as_millis())
         .execute(&mut *connection)
         .await?;
+        if made.rows_affected() > 0 {
+            append(connection, record).await?;
+        }
     }
     insert_env(connection, key, birth).await
 }

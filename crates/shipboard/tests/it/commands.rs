@@ -41,6 +41,7 @@ fn a_command_that_needs_what_is_kept_makes_no_database() {
             &["hook", "list"],
             &["hook", "revoke", "1"],
             &["hook", "create", "--tenant", "acme", "--source", "github"],
+            &["audit"],
         ] {
             refused(directory.path(), &[args, &["--database", database]].concat(), "typo.db");
         }
@@ -79,6 +80,20 @@ fn a_time_that_cannot_be_stops_the_start() {
     for (flag, time) in times {
         refused(directory.path(), &["serve", "--listen", "127.0.0.1:0", flag, time], flag);
     }
+}
+
+#[test]
+fn a_tenant_that_is_there_stays_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let with = |args: &[&str]| run(directory.path(), &[args, &["--database", "sqlite:board.db"]].concat());
+    assert!(with(&["tenant", "create", "acme", "--name", "Acme"]).status.success());
+    assert!(!with(&["tenant", "create", "acme", "--name", "Other"]).status.success());
+    assert!(!with(&["tenant", "create", "more", "--name", &"x".repeat(256)]).status.success());
+    assert_eq!(with(&["tenant", "list"]).stdout, b"acme\tAcme\n");
+    let audit = String::from_utf8(with(&["audit", "--tenant", "acme"]).stdout).unwrap();
+    assert_eq!(audit.lines().count(), 1, "what was refused changed nothing: {audit}");
+    let record: serde_json::Value = serde_json::from_str(&audit).unwrap();
+    assert_eq!((&record["action"], &record["detail"]["name"]), (&"tenant.put".into(), &"Acme".into()));
 }
 
 #[test]

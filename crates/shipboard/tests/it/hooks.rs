@@ -334,3 +334,23 @@ async fn a_pipeline_s_run_is_counted_where_the_hook_s_address_says() {
     assert_eq!(steps.map(|entry| entry["step"]["name"].clone()).collect::<Vec<_>>(), ["migrate"]);
     server.check();
 }
+
+#[tokio::test]
+async fn a_signed_delivery_that_told_nothing_at_one_address_is_taken_at_another() {
+    let mut server = closed(&[]).await;
+    let bearer = format!("Bearer {}", secret(&server, "acme", "cdevents"));
+    let run = json!({
+        "context": {"id": "e-1", "source": "/ci", "type": "dev.cdevents.pipelinerun.finished.0.2.0",
+            "timestamp": "2026-01-02T03:04:05Z"},
+        "subject": {"id": "7", "content": {"pipelineName": "Ship", "outcome": "success"}},
+    })
+    .to_string();
+    let shown = [("authorization", &*bearer)];
+    let told = taken(&server, "acme/hooks/cdevents", &shown, &run).await;
+    assert_eq!((&told["taken"], &told["repeated"]), (&json!(0), &json!(false)));
+    let (_, told) = deliver(&server, "acme/hooks/cdevents?env=staging", &shown, &run).await;
+    assert_eq!((&told["taken"], &told["repeated"]), (&json!(1), &json!(false)), "{told}");
+    let (_, again) = deliver(&server, "acme/hooks/cdevents?env=production", &shown, &run).await;
+    assert_eq!((&again["taken"], &again["repeated"]), (&json!(0), &json!(true)), "{again}");
+    assert_eq!(rows(&mut server, "staging").await.len(), 1);
+}

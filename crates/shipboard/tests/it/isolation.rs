@@ -35,8 +35,7 @@ const REMOVE: (Statuses, Statuses) = ([401, 403, 403, 204, 404], [401, 404, 404,
 /// What is the whole tenant's own: an admin of some envs is none of it.
 const ADMIN: (Statuses, Statuses) = ([401, 403, 403, 200, 403], [401, 404, 404, 404, 404]);
 const MAKE: (Statuses, Statuses) = ([401, 403, 403, 201, 403], [401, 404, 404, 404, 404]);
-/// The same, of something that is not there: its id is a deployment's.
-const TAKE_BACK: (Statuses, Statuses) = ([401, 403, 403, 404, 403], [401, 404, 404, 404, 404]);
+const TAKE_BACK: (Statuses, Statuses) = ([401, 403, 403, 204, 403], [401, 404, 404, 404, 404]);
 
 /// Every call, with what is answered at home and in the other tenant.
 const ROUTES: &[(&str, (Statuses, Statuses))] = &[
@@ -89,11 +88,8 @@ const ROUTES: &[(&str, (Statuses, Statuses))] = &[
 ];
 
 /// Reads that show no text of a tenant's own: numbers, and ids that are made here.
-const WITHOUT_TEXT: &[&str] = &[
-    "GET /api/v1/tenants/{tenant}/envs/{env}/counts",
-    "GET /api/v1/tenants/{tenant}/hooks",
-    "GET /api/v1/tenants/{tenant}/sessions",
-];
+const WITHOUT_TEXT: &[&str] =
+    &["GET /api/v1/tenants/{tenant}/envs/{env}/counts", "GET /api/v1/tenants/{tenant}/hooks"];
 
 /// The query and the body that a call needs to be one.
 fn said(route: &str, secret: Option<&str>) -> (&'static str, Option<String>) {
@@ -124,11 +120,24 @@ struct Place {
     tenant: &'static str,
     id: String,
     workflow: String,
+    token: String,
+    secret: String,
+    session: String,
 }
 
 impl Place {
+    /// A tenant with nothing in it that has a name.
+    fn empty(tenant: &'static str) -> Self {
+        let nothing = "019aa000-0000-7000-8000-000000000000".to_owned();
+        let [id, token, secret, session] = [(); 4].map(|()| nothing.clone());
+        Self { tenant, id, workflow: "missing".to_owned(), token, secret, session }
+    }
+
     fn path(&self, pattern: &str) -> String {
         let path = pattern.replace("{tenant}", self.tenant).replace("{env}", ENV);
+        let path = path.replace("/tokens/{id}", &format!("/tokens/{}", self.token));
+        let path = path.replace("/secrets/{id}", &format!("/secrets/{}", self.secret));
+        let path = path.replace("/sessions/{id}", &format!("/sessions/{}", self.session));
         let path = path.replace("{id}", &self.id).replace("{workflow}", &self.workflow);
         let path = path.replace("{source}", "github");
         assert!(
@@ -188,9 +197,8 @@ impl World {
             printed.lines().nth(1).unwrap().trim().to_owned()
         };
         let (hook_secret, foreign_hook) = (hook(HOME), hook(FOREIGN));
-        let place = |tenant| Place { tenant, id: String::new(), workflow: String::new() };
         let canaries = vec!["canary".to_owned(), foreign_admin.clone(), foreign_hook];
-        let (home, foreign) = (place(HOME), place(FOREIGN));
+        let (home, foreign) = (Place::empty(HOME), Place::empty(FOREIGN));
         let mut world = Self { server, canaries, people, admin, foreign_admin, hook_secret, home, foreign };
         // The cache of credentials is whole when it knows the last of them, and has forgotten the one that expires.
         let counts = world.foreign.path("/api/v1/tenants/{tenant}/envs/{env}/counts");
@@ -208,7 +216,8 @@ impl World {
         world.foreign = world.fill(FOREIGN, &world.foreign_admin, "canary-").await;
         let epoch = world.position(&world.foreign_admin, FOREIGN).await;
         world.canaries.push(epoch.split_once('.').unwrap().0.to_owned());
-        world.canaries.push(world.foreign.id.clone());
+        let Place { id, token, secret, session, .. } = &world.foreign;
+        world.canaries.extend([id, token, secret, session].map(|id| id.to_lowercase()));
         world
     }
 
@@ -239,7 +248,33 @@ impl World {
         let logs = format!("{base}/deployments/{id}/logs?offset=0");
         let line = Some(if word.is_empty() { "a line\n" } else { "a canary\n" }.to_owned());
         assert_eq!(self.ask("POST", &logs, Some(admin), line).await.status, 200);
-        Place { tenant, id, workflow: format!("{word}web") }
+        let (token, secret) = (self.made_token(tenant, admin).await, self.made_secret(tenant, admin).await);
+        let session = self.session(admin).await;
+        Place { tenant, id, workflow: format!("{word}web"), token, secret, session }
+    }
+
+    async fn made_token(&self, tenant: &str, admin: &str) -> String {
+        let path = format!("/api/v1/tenants/{tenant}/tokens");
+        let made = self.call("POST", &path, admin, &json!({"role": "viewer"})).await;
+        made["token"]["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn made_secret(&self, tenant: &str, admin: &str) -> String {
+        let path = format!("/api/v1/tenants/{tenant}/hooks/github/secrets");
+        let made = self.call("POST", &path, admin, &json!({})).await;
+        made["hook"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of a session that is begun with a token.
+    async fn session(&self, secret: &str) -> String {
+        let sign_in = self.server.raw(Method::POST, "/api/v1/session").json(&json!({"token": secret}));
+        let answer = sign_in.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let cookie = answer.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let list = self.server.raw(Method::GET, "/api/v1/sessions").header("cookie", cookie);
+        let list: Value = list.send().await.unwrap().json().await.unwrap();
+        let current = list["items"].as_array().unwrap().iter().find(|session| session["current"] == true);
+        current.unwrap()["id"].as_str().unwrap().to_owned()
     }
 
     /// A call that has to be taken.
@@ -272,12 +307,34 @@ impl World {
         self.stream(&path, secret, "").await.next_of("snapshot").await.id.unwrap()
     }
 
-    /// A deployment and its workflow, to be removed.
-    async fn victim(&self) -> Place {
-        let path = self.home.path("/api/v1/tenants/{tenant}/envs/{env}/deployments");
-        let made = self.call("POST", &path, &self.admin, &json!({"workflow": "victim"})).await;
-        let id = made["deployment"]["id"].as_str().unwrap().to_owned();
-        Place { tenant: HOME, id, workflow: "victim".to_owned() }
+    /// Something of the home tenant's that a call removes.
+    async fn victim(&self, route: &str) -> Place {
+        let mut victim = self.home.clone();
+        if route.contains("/tokens/") {
+            victim.token = self.made_token(HOME, &self.admin).await;
+        } else if route.contains("/secrets/") {
+            victim.secret = self.made_secret(HOME, &self.admin).await;
+        } else if route.contains("/sessions/") {
+            victim.session = self.session(&self.admin).await;
+        } else if route.contains("{env}") {
+            let path = self.home.path("/api/v1/tenants/{tenant}/envs/{env}/deployments");
+            let made = self.call("POST", &path, &self.admin, &json!({"workflow": "victim"})).await;
+            made["deployment"]["id"].as_str().unwrap().clone_into(&mut victim.id);
+            "victim".clone_into(&mut victim.workflow);
+        }
+        victim
+    }
+
+    /// The other tenant's token, secret and session are what they were.
+    async fn foreign_credentials_hold(&self) {
+        let Place { token, secret, session, .. } = &self.foreign;
+        for (list, id) in [("tokens", token), ("hooks", secret), ("sessions", session)] {
+            let path = format!("/api/v1/tenants/{FOREIGN}/{list}");
+            let answer = self.ask("GET", &path, Some(&self.foreign_admin), None).await;
+            let answer: Value = serde_json::from_str(&answer.body).unwrap();
+            let found = answer["items"].as_array().unwrap().iter().find(|item| item["id"] == **id);
+            assert!(found.is_some_and(|item| item["revoked_at"].is_null()), "{list}: {answer}");
+        }
     }
 
     fn assert_silent(&self, heard: &str, context: &str) {
@@ -347,9 +404,13 @@ async fn nobody_hears_of_another_tenant(server: Server) {
     }
     let open = Listening::start(&world).await;
     for (route, (at_home, abroad)) in ROUTES {
+        let is_removal = route.starts_with("DELETE");
+        let mut home = world.home.clone();
         for (who, secret, n) in &world.people {
             let secret = secret.as_deref();
-            let home = if route.starts_with("DELETE") { world.victim().await } else { world.home.clone() };
+            if is_removal && at_home[*n] == 204 {
+                home = world.victim(route).await;
+            }
             let answer = world.asked_by(who, secret, route, &home).await;
             assert_eq!(answer.status, at_home[*n], "{route} at home as {who}: {answer:?}");
             if *abroad == NOWHERE {
@@ -365,13 +426,8 @@ async fn nobody_hears_of_another_tenant(server: Server) {
             );
             if route.contains("{id}") || route.contains("{workflow}") {
                 let crossed = Place { tenant: HOME, ..world.foreign.clone() };
-                let missing = Place {
-                    tenant: HOME,
-                    id: "019aa000-0000-7000-8000-000000000000".to_owned(),
-                    workflow: "missing".to_owned(),
-                };
                 let crossed = world.asked_by(who, secret, route, &crossed).await;
-                let missing = world.asked_by(who, secret, route, &missing).await;
+                let missing = world.asked_by(who, secret, route, &Place::empty(HOME)).await;
                 assert_eq!(
                     crossed, missing,
                     "{route} as {who}: what is another's looks like what is not there"
@@ -388,6 +444,7 @@ async fn nobody_hears_of_another_tenant(server: Server) {
             assert!(answer.body.contains("canary"), "{route} says nothing to whom it belongs: {answer:?}");
         }
     }
+    world.foreign_credentials_hold().await;
     only_documented_methods_are_there(&world, &documented).await;
     positions_and_cursors_of_another_tenant_give_nothing(&world).await;
     names_that_both_tenants_use_are_two_things(&world).await;

@@ -250,7 +250,7 @@ async fn what_was_refused_is_counted_in_the_audit_log_a_line_for_many() {
         audit["items"].as_array().unwrap().iter().find(|line| line["action"] == "refuse").cloned()
     })
     .await;
-    assert_eq!(line["subject"], "role reporter");
+    assert_eq!(line["subject"], "role reporter: POST /envs/{env}/deployments");
     assert_eq!(line["address"], "127.0.0.1");
     assert!(line["detail"]["times"].as_u64().is_some_and(|times| (1..=3).contains(&times)), "{line}");
 }

@@ -4,8 +4,8 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::doors::{closed, delivery, known, signature, token};
-use crate::harness::{Server, board};
+use crate::doors::{closed, delivery, known, run, signature, token};
+use crate::harness::{Server, board, eventually};
 
 #[tokio::test]
 async fn a_filter_beyond_its_limits_is_a_422_that_names_it() {
@@ -145,4 +145,29 @@ async fn what_is_sent_to_the_log_of_a_deleted_deployment_is_gone_wherever_it_beg
         assert_eq!(append(offset, "world").await, StatusCode::GONE, "{offset}");
     }
     assert_eq!(server.get_status(&format!("{path}/logs")).await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_was_refused_is_in_the_server_s_own_log_which_is_read_beside_the_database() {
+    let server = closed(&[]).await;
+    let sign_in = server.raw(Method::POST, "/api/v1/session").json(&json!({"token": "nobody's"}));
+    assert_eq!(sign_in.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    let line = eventually("the refusal is written down", async || {
+        run(&server, &["audit"]).lines().next().map(str::to_owned)
+    })
+    .await;
+    let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&record["action"], &record["subject"]), (&json!("refuse"), &json!("sign-in")));
+    assert_eq!((&record["actor"], &record["address"]), (&json!("unknown"), &json!("127.0.0.1")));
+    assert!(!run(&server, &["audit", "--tenant", "acme"]).contains("refuse"), "it is no tenant's affair");
+}
+
+#[tokio::test]
+async fn open_doors_are_told_of_loudly_and_closed_ones_are_not() {
+    let loud = |server: &Server| server.said().iter().filter(|line| line.contains("OPEN MODE")).count();
+    let server = Server::start();
+    eventually("it is said", async || (loud(&server) == 1).then_some(())).await;
+    let server = Server::with(&["--auth", "required"]);
+    assert_eq!(server.get_status(&board("/counts")).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(loud(&server), 0);
 }

@@ -222,3 +222,36 @@ async fn what_it_cannot_carry_is_refused_as_a_whole() {
 fn uuid_of_nobody() -> &'static str {
     "01890a5d-ac96-774b-bcce-b302099a8057"
 }
+
+#[tokio::test]
+async fn a_tenant_has_so_many_boards_and_envs_that_are_not_there_keep_none_without_a_reader() {
+    let server = Server::start();
+    server.report(json!({"workflow": "web"})).await;
+    let boards = async || {
+        let metrics = server.text("/metrics").await;
+        let line = metrics.lines().find_map(|line| line.strip_prefix("shipboard_boards_loaded "));
+        line.unwrap().parse::<f64>().unwrap()
+    };
+    let scopes = |n: usize| (0..25).map(|m| format!("made-up-{n}-{m}")).collect::<Vec<_>>();
+    let open = async |n: usize| {
+        let scopes = scopes(n);
+        let path = shared(&scopes.iter().map(String::as_str).collect::<Vec<_>>());
+        server.raw(Method::GET, &path).send().await.unwrap()
+    };
+    let mut streams = Vec::new();
+    for n in 0..40 {
+        let stream = open(n).await;
+        assert_eq!(stream.status(), StatusCode::OK, "{n}");
+        streams.push(stream);
+    }
+    let refused = open(40).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert!(refused.text().await.unwrap().contains("boards_per_tenant"));
+    let other = server.raw(Method::GET, "/api/v1/tenants/other/envs/production/stream").send().await.unwrap();
+    assert_eq!(other.status(), StatusCode::OK, "another tenant's are counted by themselves");
+    assert_eq!(open(0).await.status(), StatusCode::OK, "what is loaded is read by whoever comes");
+    drop((streams, other));
+    eventually("they are let go of", async || (boards().await < 10.0).then_some(())).await;
+    assert_eq!(open(40).await.status(), StatusCode::OK);
+}

@@ -229,8 +229,21 @@ pub(super) async fn the_audit_log_cannot_be_changed_and_is_read_page_by_page(sto
     assert_eq!(ids(store.records(Some(&acme), None, 2).await.unwrap()), ["4", "3"]);
     assert_eq!(ids(store.records(Some(&acme), Some("3"), 9).await.unwrap()), ["2", "1", "0"]);
     assert_eq!(ids(store.records(None, None, 9).await.unwrap()), ["8"]);
-    for change in ["update audit set actor = 'nobody'", "delete from audit"] {
+    let again =
+        "insert into audit select tenant, id, at, 'nobody', address, action, subject, detail from audit
+        where id = '8' and true on conflict (tenant, id) do update set actor = 'nobody'";
+    for change in ["update audit set actor = 'nobody'", "delete from audit", again] {
         let refused = store.execute(change).await.unwrap_err().to_string();
         assert!(refused.contains("append-only"), "{refused}");
     }
+}
+
+pub(super) async fn a_tenant_that_comes_with_a_report_is_written_down_once(store: &Store) {
+    for env in ["first", "second"] {
+        let report = super::post(serde_json::json!({"workflow": "web"}));
+        super::write(store, &super::key(env), &[report], second(1)).await;
+    }
+    let records = store.records(Some(&"acme".parse().unwrap()), None, 9).await.unwrap();
+    let told: Vec<_> = records.iter().map(|record| (record.action.as_str(), record.actor.as_str())).collect();
+    assert_eq!(told, [("tenant.put", "anybody")]);
 }

@@ -1,0 +1,1 @@
+-- Nothing: an insert that replaces is an update here, whose trigger fires. The number is SQLite's, so that the two stay in step.
