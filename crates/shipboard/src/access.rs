@@ -285,8 +285,9 @@ impl Access {
         if compared.is_some_and(|begun| begun >= asked) {
             return Ok(());
         }
-        if let Some(begun) = compared {
-            tokio::time::sleep_until(begun + between).await;
+        // Not even a sleep until now, which is rounded up to a millisecond, where nobody wants to wait.
+        if let Some(due) = compared.map(|begun| begun + between).filter(|due| *due > Instant::now()) {
+            tokio::time::sleep_until(due).await;
         }
         self.look().await
     }
