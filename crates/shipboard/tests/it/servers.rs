@@ -13,8 +13,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 const GUARD: &str = r#"
 trap '' TERM INT HUP
 pids() { echo "$pid" $(cat "/proc/$pid/task/$pid/children" 2>/dev/null); }
-# The parent first, or it could have another child that goes on.
-freeze() { kill -STOP "$pid"; kill -STOP $(pids); }
+# The parent first, and until it has stopped, or it could have another child that goes on.
+freeze() {
+  kill -STOP "$pid"
+  until grep -q '^State:.*stopped' "/proc/$pid/status"; do sleep 0.01; done
+  kill -STOP $(pids)
+}
 thaw() { kill -CONT $(pids); }
 while read -r command; do
   if $command >>"$directory/log" 2>&1 </dev/null; then echo done; else echo "$command failed"; tail -n 20 "$directory/log"; fi
