@@ -57,6 +57,8 @@ pub struct App {
     pub metrics: PrometheusHandle,
     /// What each caller has used up.
     pub limits: Limits,
+    /// What the API's documents say.
+    pub documents: http::Documents,
     /// Given when streams are to be ended over the drain window.
     pub draining: tokio_util::sync::CancellationToken,
     /// Since when reports could be heard.
@@ -88,6 +90,7 @@ impl App {
             hearing,
             limits: Limits::new(&config),
             refusals: Refusals::default(),
+            documents: http::Documents::default(),
             draining: tokio_util::sync::CancellationToken::new(),
             database_ok: AtomicBool::new(true),
             clock_ok: AtomicBool::new(true),

@@ -37,7 +37,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
-pub use openapi::Api;
+pub use openapi::{Api, Documents};
 use tokio::net::TcpListener;
 
 use self::problem::Problem;
