@@ -1,6 +1,7 @@
 //! What one caller may take from the others. Every limit has a name, by which docs/protocol.md tells of it, and the
 //! metrics too.
 
+mod bodies;
 mod rate;
 mod streams;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use shipboard_core::{board, deployment, report};
 use tokio::time::Instant;
 
+pub use self::bodies::{Bodies, Held, MAX_BODIES, MAX_UNKNOWN_BODIES};
 pub use self::rate::{BURST, Over, Rate};
 pub use self::streams::{Permit, Streams};
 use crate::access::Caller;
@@ -21,6 +23,8 @@ use crate::{app, http, store};
 pub struct Limits {
     /// Streams open now.
     pub streams: Arc<Streams>,
+    /// Bodies in memory.
+    pub bodies: Bodies,
     /// Streams opened, by credential.
     connects: Rate,
     /// Requests that report nothing, by credential.
@@ -44,9 +48,12 @@ pub enum Kind {
     Read,
 }
 
-/// Whose bytes a request's body has: left in its extensions for whoever reads it.
+/// Whose a request's body is: left in its extensions for whoever reads it. Without, nobody knows.
 #[derive(Clone, Debug)]
-pub struct Payer(pub Arc<str>);
+pub struct Sender {
+    /// By whom its bytes are paid for, if they are.
+    pub payer: Option<Arc<str>>,
+}
 
 impl Limits {
     /// With nothing used up.
@@ -57,6 +64,7 @@ impl Limits {
                 config.max_streams_per_tenant,
                 config.max_streams_per_token,
             ),
+            bodies: Bodies::new(MAX_BODIES, MAX_UNKNOWN_BODIES),
             connects: Rate::new("connect_rate", config.connect_rate),
             reads: Rate::new("read_rate", config.read_rate),
             reports: Rate::new("report_rate", config.report_rate),
@@ -137,6 +145,7 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("keep_events", config.keep_events.as_secs()),
         ("keep_deployments", config.keep_deployments.as_secs()),
     ];
+    let of_memory = [("bodies", MAX_BODIES as u64), ("unknown_bodies", MAX_UNKNOWN_BODIES as u64)];
     let of_reports = [
         ("text", report::MAX_TEXT_CHARS as u64),
         ("url", report::MAX_URL_CHARS as u64),
@@ -155,7 +164,13 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("events_kept_at_least", app::KEEP_AT_LEAST),
         ("deliveries_kept", app::KEEP_DELIVERIES_DAYS as u64),
     ];
-    flags.into_iter().chain(http::limits(config)).chain(of_reports).chain(of_boards).collect()
+    flags
+        .into_iter()
+        .chain(of_memory)
+        .chain(http::limits(config))
+        .chain(of_reports)
+        .chain(of_boards)
+        .collect()
 }
 
 /// Puts them into the metrics.

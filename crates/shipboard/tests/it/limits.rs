@@ -150,3 +150,47 @@ async fn a_page_whose_path_ends_like_a_stream_s_is_a_page() {
     .await;
     assert!(!head.contains("connection: close"), "the front door is for /api/ alone: {head}");
 }
+
+/// A body that says it is of this length, and of which so much comes.
+async fn post(server: &Server, path: &str, says: usize, sends: usize) -> TcpStream {
+    let mut stream = connect(server).await;
+    let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {says}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b' '; sends]).await.unwrap();
+    stream
+}
+
+/// The beginning of an answer, once it comes.
+async fn status(mut stream: TcpStream) -> String {
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[9..]).into_owned()
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_too_long_is_refused_before_any_of_it_comes() {
+    let server = Server::start();
+    for path in ["/api/v1/tenants/acme/hooks/github".to_owned(), board("/deployments")] {
+        assert_eq!(status(post(&server, &path, (1 << 20) + 1, 0).await).await, "413");
+    }
+}
+
+#[tokio::test]
+async fn bodies_of_strangers_have_so_much_room_and_take_none_from_reports() {
+    const MIB: usize = 1 << 20;
+    let server = Server::start();
+    let hook = "/api/v1/tenants/acme/hooks/github";
+    let mut halved = Vec::new();
+    for _ in 0..64 {
+        halved.push(post(&server, hook, MIB, MIB - 1).await);
+    }
+    let held = async || server.metric("shipboard_body_bytes{limit=\"unknown_bodies\"}").await;
+    eventually("all of it is there", async || (held().await == 64 * (MIB as u64 - 1)).then_some(())).await;
+    assert_eq!(status(post(&server, hook, 100, 65).await).await, "429");
+    server.report(json!({"workflow": "web"})).await;
+    let known = server.metric("shipboard_body_bytes{limit=\"bodies\"}").await;
+    assert_eq!(known, 0, "what was read is given back");
+    drop(halved);
+    eventually("whoever left takes no room", async || (held().await == 0).then_some(())).await;
+    assert_eq!(server.metric("shipboard_limited_total{limit=\"unknown_bodies\"}").await, 1);
+}
