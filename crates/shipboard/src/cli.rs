@@ -217,6 +217,8 @@ fn describe_metrics() {
         "shipboard_limited_total",
         "Requests refused because a rate, or the room for bodies, was used up, by limit."
     );
+    gauge!("shipboard_connections_open", "Connections open to the main address.");
+    counter!("shipboard_connections_refused_total", "Connections closed as they came, by reason: a limit.");
     gauge!("shipboard_body_bytes", "Bytes of requests' bodies in memory, by the limit they count for.");
     counter!("shipboard_deployments_expired_total", "Deployments deleted because they are kept no longer.");
     counter!("shipboard_reconnects_total", "Streams opened with the id of an earlier one, by scope.");

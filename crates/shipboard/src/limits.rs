@@ -2,6 +2,7 @@
 //! metrics too.
 
 mod bodies;
+mod connections;
 mod rate;
 mod streams;
 
@@ -12,6 +13,7 @@ use shipboard_core::{board, deployment, report};
 use tokio::time::Instant;
 
 pub use self::bodies::{Bodies, Held, MAX_BODIES, MAX_UNKNOWN_BODIES};
+pub use self::connections::{Connections, Place};
 pub use self::rate::{BURST, Over, Rate};
 pub use self::streams::{Permit, Streams};
 use crate::access::Caller;
@@ -23,6 +25,8 @@ use crate::{app, http, store};
 pub struct Limits {
     /// Streams open now.
     pub streams: Arc<Streams>,
+    /// Connections to the main address, by network.
+    pub connections: Arc<Connections>,
     /// Bodies in memory.
     pub bodies: Bodies,
     /// Streams opened, by credential.
@@ -64,6 +68,7 @@ impl Limits {
                 config.max_streams_per_tenant,
                 config.max_streams_per_token,
             ),
+            connections: Connections::new(config.max_connections_per_address, config.trusted_proxies.clone()),
             bodies: Bodies::new(MAX_BODIES, MAX_UNKNOWN_BODIES),
             connects: Rate::new("connect_rate", config.connect_rate),
             reads: Rate::new("read_rate", config.read_rate),
@@ -132,6 +137,7 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("max_streams", config.max_streams as u64),
         ("max_streams_per_tenant", config.max_streams_per_tenant as u64),
         ("max_streams_per_token", config.max_streams_per_token as u64),
+        ("max_connections_per_address", config.max_connections_per_address as u64),
         ("connect_rate", config.connect_rate.into()),
         ("read_rate", config.read_rate.into()),
         ("report_rate", config.report_rate.into()),

@@ -194,3 +194,32 @@ async fn bodies_of_strangers_have_so_much_room_and_take_none_from_reports() {
     eventually("whoever left takes no room", async || (held().await == 0).then_some(())).await;
     assert_eq!(server.metric("shipboard_limited_total{limit=\"unknown_bodies\"}").await, 1);
 }
+
+/// An address of this machine's own that is no loopback address, if it has one. Nothing is sent to find out.
+fn own_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|address| !address.is_loopback())
+}
+
+#[tokio::test]
+async fn one_address_has_its_share_of_connections_and_whoever_is_on_the_machine_is_not_counted() {
+    let Some(own) = own_address() else { return };
+    let server = Server::at("0.0.0.0:0", &["--max-connections-per-address", "2"]);
+    let port = server.address().rsplit(':').next().unwrap().parse::<u16>().unwrap();
+    let mut open = Vec::new();
+    for address in [own, own, std::net::Ipv4Addr::LOCALHOST.into(), std::net::Ipv4Addr::LOCALHOST.into()] {
+        let mut stream = TcpStream::connect((address, port)).await.unwrap();
+        ask(&mut stream).await;
+        open.push(stream);
+    }
+    let mut refused = TcpStream::connect((own, port)).await.unwrap();
+    assert_eq!(refused.read(&mut [0]).await.unwrap_or(0), 0, "it is closed without a word");
+    drop(open.remove(0));
+    eventually("the place is given back", async || {
+        let mut stream = TcpStream::connect((own, port)).await.unwrap();
+        let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        stream.read(&mut [0; 64]).await.is_ok_and(|read| read > 0).then_some(())
+    })
+    .await;
+}
