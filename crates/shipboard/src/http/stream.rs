@@ -133,7 +133,7 @@ pub(super) fn parse_scope(text: &str, limit: usize) -> Result<(Slug, Scope), Pro
 
 fn refused(reason: &'static str) -> Problem {
     metrics::counter!("shipboard_streams_refused_total", "reason" => reason).increment(1);
-    Problem::too_many(&format!("{reason}: too many streams are open; come back later"))
+    Problem::too_many(format!("{reason}: too many streams are open; come back later"))
 }
 
 /// There is room for another stream. Asked before who is asking, it costs next to nothing.
