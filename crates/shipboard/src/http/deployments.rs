@@ -1,12 +1,15 @@
 //! Deployments: reports in, rows and timelines out.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use shipboard_core::decide::{Outcome, Request};
 use shipboard_core::event::{DeploymentRow, TimelineEntry};
@@ -71,7 +74,47 @@ pub struct DeploymentList {
 pub struct Batch {
     /// Each a report; one that cannot be read harms no other.
     #[schema(value_type = Vec<ReportBody>)]
-    reports: Vec<serde_json::Value>,
+    reports: Reports,
+}
+
+/// The reports of a batch as they were sent: read one by one, since each value that nobody asks for would be many
+/// times as large as its text.
+#[derive(Debug)]
+struct Reports {
+    /// Not more than a batch may have.
+    kept: Vec<Box<RawValue>>,
+    has_more: bool,
+}
+
+impl<'de> Deserialize<'de> for Reports {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+
+        impl<'de> Visitor<'de> for Each {
+            type Value = Reports;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Reports, A::Error> {
+                let mut kept = Vec::new();
+                while kept.len() < MAX_BATCH {
+                    let Some(report) = list.next_element()? else {
+                        return Ok(Reports { kept, has_more: false });
+                    };
+                    kept.push(report);
+                }
+                let mut has_more = false;
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    has_more = true;
+                }
+                Ok(Reports { kept, has_more })
+            }
+        }
+
+        deserializer.deserialize_seq(Each)
+    }
 }
 
 /// What became of a batch.
@@ -176,17 +219,25 @@ pub async fn batch(
 
 /// Each report of a batch, or why it cannot be one.
 pub(super) fn read_each(batch: Batch) -> Result<Vec<Result<Report, Problem>>, Problem> {
-    if batch.reports.len() > MAX_BATCH {
+    let Reports { kept, has_more } = batch.reports;
+    if has_more {
         return Err(Problem::invalid(format!("reports: at most {MAX_BATCH} in a batch")));
     }
-    let body = |report: serde_json::Value| {
-        if report.is_object() {
-            serde_json::from_value(report).map_err(|error| Problem::invalid(error.to_string()))
+    let body = |report: &RawValue| {
+        if report.get().starts_with('{') {
+            serde_json::from_str(report.get()).map_err(|error| Problem::invalid(without_place(&error)))
         } else {
             Err(Problem::invalid("a report must be a JSON object"))
         }
     };
-    Ok(batch.reports.into_iter().map(|report| body(report).and_then(read)).collect())
+    Ok(kept.iter().map(|report| body(report).and_then(read)).collect())
+}
+
+/// What is wrong with a report of several: where in its own text is of no help.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
 fn refused(problem: &Problem) -> BatchResult {
@@ -309,4 +360,40 @@ fn answered(answer: &mut writer::Answer) -> Result<(StatusCode, DeploymentAnswer
     };
     let deployment = answer.rows.remove(&id).ok_or_else(Problem::not_found)?;
     Ok((status, DeploymentAnswer { deployment, event_id: answer.event_id }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_batch_that_is_too_long_no_more_is_kept_than_one_may_have() {
+        let batch = |reports: usize| {
+            let reports = vec!["0"; reports].join(",");
+            json::<Batch>(format!("{{\"reports\": [{reports}]}}").as_bytes()).unwrap()
+        };
+        assert_eq!(read_each(batch(MAX_BATCH)).map(|read| read.len()).ok(), Some(MAX_BATCH));
+        let long = batch(500_000);
+        assert_eq!(long.reports.kept.len(), MAX_BATCH);
+        let refused = read_each(long).unwrap_err();
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_read_harms_no_other_and_is_told_why_in_its_own_words() {
+        let body = br#"{"reports": [{"workflow": 7}, ["web"], {"workflow": "web", "x": 1e400}, {"workflow": "a", "percent": {}}]}"#;
+        let read = read_each(json(body).unwrap()).unwrap();
+        let told: Vec<String> = read
+            .into_iter()
+            .map(|report| {
+                report.map_or_else(|problem| format!("{:?}", problem.body(None)), |_| String::new())
+            })
+            .collect();
+        assert!(told[0].contains("invalid type: integer `7`") && !told[0].contains("column"), "{}", told[0]);
+        assert!(told[1].contains("a report must be a JSON object"), "{}", told[1]);
+        assert_eq!(told[2..], ["", ""]);
+        assert!(json::<Batch>(br#"{"reports": [{]}"#).is_err());
+        assert!(json::<Batch>(br#"{"reports": {}}"#).is_err());
+        assert!(json::<Batch>(b"{}").is_err());
+    }
 }
