@@ -33,31 +33,43 @@ impl FromRequest<Arc<App>> for Raw {
         let sender = request.extensions().get::<Sender>();
         let held = app.limits.bodies.hold(sender.is_some());
         let payer = sender.and_then(|sender| sender.payer.clone());
+        let mut receipt = Receipt { app: app.clone(), payer, bytes: 0 };
         let asks_first = request.headers().contains_key(header::EXPECT);
         let mut body = request.into_body();
         let patience = app.config.body_timeout;
-        let read = whole(&mut body, held, patience).await;
+        let read = whole(&mut body, held, patience, &mut receipt.bytes).await;
         if read.as_ref().is_err_and(Problem::is_too_large) && !asks_first {
             // Aside, while it is answered: a socket that is closed with something unread takes back what it has sent.
             app.tasks.spawn_until_stop(async move {
-                let _ = tokio::time::timeout(patience, discard(body)).await;
+                let _ = tokio::time::timeout(patience, discard(body, receipt)).await;
             });
         }
-        let bytes = read?;
-        if let Some(payer) = payer {
-            app.limits.charge_bytes(&payer, bytes.len());
+        read.map(Self)
+    }
+}
+
+/// What came of a body. It is paid for, however the reading ends: refused, broken, too late, or with the client gone.
+struct Receipt {
+    app: Arc<App>,
+    payer: Option<Arc<str>>,
+    bytes: usize,
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some(payer) = &self.payer {
+            self.app.limits.charge_bytes(payer, self.bytes);
         }
-        Ok(Self(bytes))
     }
 }
 
 /// Reads a whole body. Without a deadline, a client that stops half way would hold its connection for ever.
-async fn whole(body: &mut Body, held: Held, patience: Duration) -> Result<Bytes, Problem> {
+async fn whole(body: &mut Body, held: Held, patience: Duration, came: &mut usize) -> Result<Bytes, Problem> {
     // What is told to be too much is not waited for, and nobody is asked to send it.
     if body.size_hint().lower() > MAX_BODY as u64 {
         return Err(too_large());
     }
-    tokio::time::timeout(patience, gather(body, held)).await.unwrap_or_else(|_| {
+    tokio::time::timeout(patience, gather(body, held, came)).await.unwrap_or_else(|_| {
         let patience = humantime::format_duration(patience);
         Err(Problem::too_slow(format!("a body must be here within {patience}")))
     })
@@ -76,10 +88,11 @@ impl AsRef<[u8]> for Gathered {
 }
 
 /// Reads a body as far as it may go. The room it takes is given back when nobody has its bytes any more.
-async fn gather(body: &mut Body, held: Held) -> Result<Bytes, Problem> {
+async fn gather(body: &mut Body, held: Held, came: &mut usize) -> Result<Bytes, Problem> {
     let mut gathered = Gathered { bytes: BytesMut::new(), held };
     while let Some(data) = piece(body).await {
         let data = data.map_err(|error| Problem::malformed(error.to_string()))?;
+        *came += data.len();
         if gathered.bytes.len() + data.len() > MAX_BODY {
             return Err(too_large());
         }
@@ -92,11 +105,11 @@ async fn gather(body: &mut Body, held: Held) -> Result<Bytes, Problem> {
 }
 
 /// Throws away what comes of a body that was refused, as far as that is worth it.
-async fn discard(mut body: Body) {
-    let mut discarded = 0;
+async fn discard(mut body: Body, mut receipt: Receipt) {
+    let most = receipt.bytes + MAX_DISCARDED;
     while let Some(Ok(data)) = piece(&mut body).await {
-        discarded += data.len();
-        if discarded > MAX_DISCARDED {
+        receipt.bytes += data.len();
+        if receipt.bytes > most {
             return;
         }
     }
@@ -239,27 +252,28 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_stops_half_way_is_given_up() {
         let mut body = of_pieces(iter([Bytes::from_static(b"{")]).chain(pending()));
-        let given_up = whole(&mut body, room(), Duration::from_millis(5)).await.unwrap_err();
+        let given_up = whole(&mut body, room(), Duration::from_millis(5), &mut 0).await.unwrap_err();
         assert_eq!(given_up.status(), StatusCode::REQUEST_TIMEOUT);
-        let arrived = whole(&mut Body::from("{}"), room(), MINUTE).await;
+        let arrived = whole(&mut Body::from("{}"), room(), MINUTE, &mut 0).await;
         assert_eq!(arrived.unwrap(), "{}");
     }
 
     #[tokio::test]
     async fn a_body_is_too_large_by_what_it_says_or_by_what_comes() {
-        let said = whole(&mut Body::from(vec![0; MAX_BODY + 1]), Bodies::new(0, 0).hold(true), MINUTE).await;
+        let said =
+            whole(&mut Body::from(vec![0; MAX_BODY + 1]), Bodies::new(0, 0).hold(true), MINUTE, &mut 0).await;
         assert_eq!(said.unwrap_err().status(), StatusCode::PAYLOAD_TOO_LARGE, "before any room was needed");
         let piece = Bytes::from_static(&[0; 1_024]);
-        let came = whole(&mut of_pieces(iter(vec![piece.clone(); 1_025])), room(), MINUTE).await;
+        let came = whole(&mut of_pieces(iter(vec![piece.clone(); 1_025])), room(), MINUTE, &mut 0).await;
         assert_eq!(came.unwrap_err().status(), StatusCode::PAYLOAD_TOO_LARGE);
-        let fits = whole(&mut of_pieces(iter(vec![piece; 1_024])), room(), MINUTE).await;
+        let fits = whole(&mut of_pieces(iter(vec![piece; 1_024])), room(), MINUTE, &mut 0).await;
         assert_eq!(fits.map(|bytes| bytes.len()).ok(), Some(MAX_BODY));
     }
 
     #[tokio::test]
     async fn a_body_takes_room_until_nobody_has_it_any_more_and_one_without_is_refused_at_once() {
         let bodies = Bodies::new(10, 0);
-        let read = async |mut body: Body| whole(&mut body, bodies.hold(true), MINUTE).await;
+        let read = async |mut body: Body| whole(&mut body, bodies.hold(true), MINUTE, &mut 0).await;
         let held = read(Body::from("12345678")).await.unwrap();
         let part = held.slice(2..4);
         assert_eq!(read(Body::from("123")).await.unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
@@ -277,7 +291,7 @@ mod tests {
         // Each piece keeps what it was cut from, as one that was read from a socket does.
         let source = Bytes::from(vec![b'x'; 100_000]);
         let pieces: Vec<Bytes> = (0..source.len()).map(|n| source.slice(n..=n)).collect();
-        let bytes = whole(&mut of_pieces(iter(pieces)), room(), MINUTE).await.unwrap();
+        let bytes = whole(&mut of_pieces(iter(pieces)), room(), MINUTE, &mut 0).await.unwrap();
         assert_eq!(bytes, source);
         assert!(source.is_unique(), "nothing is kept of the pieces");
     }
