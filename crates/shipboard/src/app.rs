@@ -63,7 +63,7 @@ pub struct App {
     pub draining: tokio_util::sync::CancellationToken,
     /// Since when reports could be heard.
     pub hearing: Arc<Hearing>,
-    /// The database answered when last asked.
+    /// The database answered when last asked, which is once a second.
     pub database_ok: AtomicBool,
     /// This machine's clock and the database's agreed when last asked.
     pub clock_ok: AtomicBool,

@@ -130,6 +130,18 @@ async fn a_delivery_that_cannot_be_read_is_paid_for_by_its_source() {
 }
 
 #[tokio::test]
+async fn the_metrics_are_read_at_the_rate_of_other_reads() {
+    let server = closed(&["--read-rate", "1"]).await;
+    let secret = known(&server, "admin").await;
+    let mut answers = Vec::new();
+    for _ in 0..12 {
+        answers.push(ask(&server, Method::GET, "/metrics", &secret).await.status());
+    }
+    assert_eq!(answers[..5], [StatusCode::OK; 5]);
+    assert_eq!(answers.last(), Some(&StatusCode::TOO_MANY_REQUESTS));
+}
+
+#[tokio::test]
 async fn a_token_has_so_many_streams_and_gets_one_back_when_one_ends() {
     let server = closed(&["--max-streams-per-token", "2"]).await;
     let (wall, other) = (known(&server, "viewer").await, known(&server, "viewer").await);
