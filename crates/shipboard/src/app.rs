@@ -67,8 +67,6 @@ pub struct App {
     pub database_ok: AtomicBool,
     /// This machine's clock and the database's agreed when last asked.
     pub clock_ok: AtomicBool,
-    /// Searches by text that may run at once: each reads all of an env.
-    pub searches: tokio::sync::Semaphore,
     beats: Vec<signal::Sender<u64>>,
 }
 
@@ -94,7 +92,6 @@ impl App {
             draining: tokio_util::sync::CancellationToken::new(),
             database_ok: AtomicBool::new(true),
             clock_ok: AtomicBool::new(true),
-            searches: tokio::sync::Semaphore::new(SEARCHES),
             beats: (0..BEATS).map(|_| signal::Sender::new(0)).collect(),
             config,
             store,
@@ -255,8 +252,6 @@ pub const KEEP_DELIVERIES_DAYS: i64 = 7;
 const REFUSALS: Duration = Duration::from_secs(10);
 /// How often it is looked for deployments that are kept no longer.
 const RETENTION: Duration = Duration::from_secs(10);
-/// Most searches by text at once; fewer than the connections that requests read by.
-pub const SEARCHES: usize = 4;
 /// How far this machine's clock may be from the database's, in milliseconds.
 const MAX_SKEW_MS: i64 = 5_000;
 

@@ -4,6 +4,7 @@
 mod bodies;
 mod connections;
 mod rate;
+mod searches;
 mod streams;
 
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 pub use self::bodies::{Bodies, Held, MAX_BODIES, MAX_UNKNOWN_BODIES};
 pub use self::connections::{Connections, Place};
 pub use self::rate::{BURST, Over, Rate};
+pub use self::searches::{SEARCH_TURN, SEARCHES, SEARCHES_PER_TOKEN, Searches};
 pub use self::streams::{Permit, Streams};
 use crate::access::Caller;
 use crate::config::Config;
@@ -27,6 +29,8 @@ pub struct Limits {
     pub streams: Arc<Streams>,
     /// Connections to the main address, by network.
     pub connections: Arc<Connections>,
+    /// Searches under way.
+    pub searches: Searches,
     /// Bodies in memory.
     pub bodies: Bodies,
     /// Streams opened, by credential.
@@ -69,6 +73,7 @@ impl Limits {
                 config.max_streams_per_token,
             ),
             connections: Connections::new(config.max_connections_per_address, config.trusted_proxies.clone()),
+            searches: Searches::new(SEARCH_TURN),
             bodies: Bodies::new(MAX_BODIES, MAX_UNKNOWN_BODIES),
             connects: Rate::new("connect_rate", config.connect_rate),
             reads: Rate::new("read_rate", config.read_rate),
@@ -166,7 +171,8 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("snapshot_workflows", board::MAX_WORKFLOWS as u64),
         ("timeline", store::MAX_TIMELINE as u64),
         ("log", store::MAX_LOG_BYTES),
-        ("searches", app::SEARCHES as u64),
+        ("searches", SEARCHES as u64),
+        ("searches_per_token", SEARCHES_PER_TOKEN as u64),
         ("events_kept_at_least", app::KEEP_AT_LEAST),
         ("deliveries_kept", app::KEEP_DELIVERIES_DAYS as u64),
     ];

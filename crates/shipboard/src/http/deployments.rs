@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -24,15 +23,13 @@ use super::problem::{Problem, ProblemBody};
 use crate::app::App;
 use crate::clock;
 use crate::envs::birth;
-use crate::store::Filter;
+use crate::store::{EnvKey, Filter, Page};
 use crate::writer;
 
 /// Most reports in one batch.
 pub const MAX_BATCH: usize = 1_000;
 /// Deployments on a page unless asked.
 const PAGE: usize = 100;
-/// How long a search by text waits for its turn.
-const SEARCH_TURN: Duration = Duration::from_secs(2);
 /// Most deployments on a page.
 pub(super) const MAX_PAGE: usize = 500;
 
@@ -257,18 +254,40 @@ fn refused(problem: &Problem) -> BatchResult {
     responses((status = 200, body = DeploymentList), (status = 429)))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    InEnv { key, .. }: InEnv,
+    InEnv { key, caller }: InEnv,
     query: Query,
 ) -> Result<Answer<DeploymentList>, Problem> {
     let filter = filter(&query)?;
     let limit = query.limit(PAGE, MAX_PAGE)?;
-    let searching = async { if filter.text.is_some() { app.searches.acquire().await.ok() } else { None } };
-    let busy = |_| Problem::too_many("too many searches are under way; come back later");
-    let _turn = tokio::time::timeout(SEARCH_TURN, searching).await.map_err(busy)?;
-    let page = app.store.deployments(&key, &filter, limit).await?;
+    let page = match filter.text {
+        Some(_) => search(&app, key, filter, limit, caller.subject()).await?,
+        None => app.store.deployments(&key, &filter, limit).await?,
+    };
     let next = page.rows.last().filter(|_| page.more);
     let next = next.map(|row| cursor(row.created_at, row.id));
     Ok(Answer(DeploymentList { items: page.rows, next, event_id: page.event_id }))
+}
+
+/// Searches, when it is its turn. In a task of its own: the database goes on with a search whose client has left, and
+/// its turn lasts as long, or whoever leaves and asks again would have many at once.
+async fn search(
+    app: &Arc<App>,
+    key: EnvKey,
+    filter: Filter,
+    limit: usize,
+    subject: Option<&str>,
+) -> Result<Page<Arc<DeploymentRow>>, Problem> {
+    let busy =
+        |limit| Problem::too_many(format!("{limit}: too many searches are under way; come back later"));
+    let turn = app.limits.searches.turn(subject).await.map_err(busy)?;
+    let searching = app.clone();
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    app.tasks.spawn(async move {
+        let found = searching.store.deployments(&key, &filter, limit).await;
+        drop(turn);
+        let _ = answer.send(found);
+    });
+    Ok(answered.await.map_err(|_| Problem::not_found())??)
 }
 
 /// What a query string says of which deployments are wanted.
