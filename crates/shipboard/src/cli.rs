@@ -215,7 +215,7 @@ fn describe_metrics() {
     gauge!("shipboard_limit", "Limits in force, by name; docs/protocol.md tells of each.");
     counter!(
         "shipboard_limited_total",
-        "Requests refused because a rate, the room for bodies, or the turns of searches were used up, by limit."
+        "Requests refused because a rate, or the room for bodies, searches or long reads, was used up, by limit."
     );
     gauge!("shipboard_connections_open", "Connections open to the main address.");
     counter!("shipboard_connections_refused_total", "Connections closed as they came, by reason: a limit.");

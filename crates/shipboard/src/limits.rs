@@ -3,6 +3,8 @@
 
 mod bodies;
 mod connections;
+mod lines;
+mod long_reads;
 mod rate;
 mod searches;
 mod streams;
@@ -15,6 +17,7 @@ use tokio::time::Instant;
 
 pub use self::bodies::{Bodies, Held, MAX_BODIES, MAX_UNKNOWN_BODIES};
 pub use self::connections::{Connections, Place};
+pub use self::long_reads::{LONG_READS, LONG_READS_PER_TOKEN, LongRead, LongReads};
 pub use self::rate::{BURST, Over, Rate};
 pub use self::searches::{SEARCH_TURN, SEARCHES, SEARCHES_PER_TOKEN, Searches};
 pub use self::streams::{Permit, Streams};
@@ -31,6 +34,8 @@ pub struct Limits {
     pub connections: Arc<Connections>,
     /// Searches under way.
     pub searches: Searches,
+    /// Logs that are being read.
+    pub long_reads: LongReads,
     /// Bodies in memory.
     pub bodies: Bodies,
     /// Streams opened, by credential.
@@ -74,6 +79,7 @@ impl Limits {
             ),
             connections: Connections::new(config.max_connections_per_address, config.trusted_proxies.clone()),
             searches: Searches::new(SEARCH_TURN),
+            long_reads: LongReads::default(),
             bodies: Bodies::new(MAX_BODIES, MAX_UNKNOWN_BODIES),
             connects: Rate::new("connect_rate", config.connect_rate),
             reads: Rate::new("read_rate", config.read_rate),
@@ -171,6 +177,8 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("snapshot_workflows", board::MAX_WORKFLOWS as u64),
         ("timeline", store::MAX_TIMELINE as u64),
         ("log", store::MAX_LOG_BYTES),
+        ("long_reads", LONG_READS as u64),
+        ("long_reads_per_token", LONG_READS_PER_TOKEN as u64),
         ("searches", SEARCHES as u64),
         ("searches_per_token", SEARCHES_PER_TOKEN as u64),
         ("events_kept_at_least", app::KEEP_AT_LEAST),

@@ -1,13 +1,13 @@
 //! Searches by text: each reads all of an env. So many run at once, of one caller one, and others wait for their turn;
 //! not for long.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use super::lines::Lines;
 use crate::store;
 
 /// Most searches at once; fewer than the connections that requests read by.
@@ -25,7 +25,7 @@ pub struct Searches {
     /// How long a search waits for its turn.
     patience: Duration,
     turns: Arc<Semaphore>,
-    of_subject: Mutex<HashMap<Box<str>, Weak<Semaphore>>>,
+    of_subject: Lines,
 }
 
 /// A search's turn, given back when dropped.
@@ -38,7 +38,11 @@ pub struct Turn {
 impl Searches {
     /// None under way.
     pub fn new(patience: Duration) -> Self {
-        Self { patience, turns: Arc::new(Semaphore::new(SEARCHES)), of_subject: Mutex::default() }
+        Self {
+            patience,
+            turns: Arc::new(Semaphore::new(SEARCHES)),
+            of_subject: Lines::new(SEARCHES_PER_TOKEN),
+        }
     }
 
     /// Waits for a turn, or says which limit is in the way. Only one of a caller's is in the line of all: the others
@@ -54,22 +58,13 @@ impl Searches {
     async fn wait(&self, subject: Option<&str>) -> Result<Turn, &'static str> {
         let until = Instant::now() + self.patience;
         let of_subject = match subject {
-            Some(subject) => Some(next(self.line(subject), until).await.ok_or("searches_per_token")?),
+            Some(subject) => {
+                Some(next(self.of_subject.of(subject), until).await.ok_or("searches_per_token")?)
+            }
             None => None,
         };
         let of_all = next(self.turns.clone(), until).await.ok_or("searches")?;
         Ok(Turn { _of_all: of_all, _of_subject: of_subject })
-    }
-
-    fn line(&self, subject: &str) -> Arc<Semaphore> {
-        let mut lines = self.of_subject.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = lines.get(subject).and_then(Weak::upgrade) {
-            return line;
-        }
-        lines.retain(|_, line| line.strong_count() > 0);
-        let line = Arc::new(Semaphore::new(SEARCHES_PER_TOKEN));
-        lines.insert(subject.into(), Arc::downgrade(&line));
-        line
     }
 }
 
@@ -95,9 +90,6 @@ mod tests {
         drop(one);
         let again = searches.turn(Some("a")).await;
         assert!(again.is_ok());
-        drop((again, others));
-        searches.line("f");
-        assert_eq!(searches.of_subject.lock().unwrap().len(), 1, "nothing is kept of those who have found");
     }
 
     #[tokio::test]

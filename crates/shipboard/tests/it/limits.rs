@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::doors::{closed, known, token};
 use crate::harness::{Server, board, eventually};
 
 async fn connect(server: &Server) -> TcpStream {
@@ -133,6 +134,31 @@ async fn a_log_is_read_in_pieces_however_many_do_not_take_theirs() {
     }
     let grown = server.resident_kib().saturating_sub(before);
     assert!(grown < 40 * 1024, "eight readers that read nothing hold {grown} KiB");
+}
+
+#[tokio::test]
+async fn one_reader_has_so_many_long_reads_and_gets_one_back_when_one_ends() {
+    let mut server = closed(&[]).await;
+    let secret = token(&server, "acme", "reporter", &[]);
+    known(&mut server, &secret).await;
+    let row = server.report(json!({"workflow": "web"})).await;
+    let log = board(&format!("/deployments/{}/logs", row["id"].as_str().unwrap()));
+    fill(&server, &log, 8).await;
+    let read = async |path: &str| server.raw(Method::GET, path).send().await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let answer = read(&log).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        held.push(answer);
+    }
+    let refused = read(&log).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.text().await.unwrap().contains("long_reads_per_token"));
+    let end = format!("{log}?offset={}", (8 << 20) - 1_000);
+    assert_eq!(read(&end).await.status(), StatusCode::OK, "what is short is not counted");
+    drop(held.pop());
+    eventually("it is given back", async || (read(&log).await.status() == StatusCode::OK).then_some(()))
+        .await;
 }
 
 #[tokio::test]
