@@ -57,18 +57,18 @@ pub struct App {
     pub metrics: PrometheusHandle,
     /// What each caller has used up.
     pub limits: Limits,
+    /// What the API's documents say.
+    pub documents: http::Documents,
     /// Given when streams are to be ended over the drain window.
     pub draining: tokio_util::sync::CancellationToken,
     /// Since when reports could be heard.
     pub hearing: Arc<Hearing>,
-    /// The database answered when last asked.
+    /// The database answered when last asked, which is once a second.
     pub database_ok: AtomicBool,
     /// This machine's clock and the database's agreed when last asked.
     pub clock_ok: AtomicBool,
     /// The copy of the credentials was compared with the database not long ago.
     pub credentials_ok: AtomicBool,
-    /// Searches by text that may run at once: each reads all of an env.
-    pub searches: tokio::sync::Semaphore,
     beats: Vec<signal::Sender<u64>>,
 }
 
@@ -90,11 +90,11 @@ impl App {
             hearing,
             limits: Limits::new(&config),
             refusals: Refusals::default(),
+            documents: http::Documents::default(),
             draining: tokio_util::sync::CancellationToken::new(),
             database_ok: AtomicBool::new(true),
             clock_ok: AtomicBool::new(true),
             credentials_ok: AtomicBool::new(true),
-            searches: tokio::sync::Semaphore::new(SEARCHES),
             beats: (0..BEATS).map(|_| signal::Sender::new(0)).collect(),
             config,
             store,
@@ -258,8 +258,6 @@ pub const KEEP_DELIVERIES_DAYS: i64 = 7;
 const REFUSALS: Duration = Duration::from_secs(10);
 /// How often it is looked for deployments that are kept no longer.
 const RETENTION: Duration = Duration::from_secs(10);
-/// Most searches by text at once; fewer than the connections that requests read by.
-pub const SEARCHES: usize = 4;
 /// How far this machine's clock may be from the database's, in milliseconds.
 const MAX_SKEW_MS: i64 = 5_000;
 

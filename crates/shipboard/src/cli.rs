@@ -216,7 +216,13 @@ fn describe_metrics() {
         "Streams not opened, by reason: a limit, `drain`, `unavailable`."
     );
     gauge!("shipboard_limit", "Limits in force, by name; docs/protocol.md tells of each.");
-    counter!("shipboard_limited_total", "Requests refused because a rate was used up, by limit.");
+    counter!(
+        "shipboard_limited_total",
+        "Requests refused because a rate, or the room for bodies, searches or long reads, was used up, by limit."
+    );
+    gauge!("shipboard_connections_open", "Connections open to the main address.");
+    counter!("shipboard_connections_refused_total", "Connections closed as they came, by reason: a limit.");
+    gauge!("shipboard_body_bytes", "Bytes of requests' bodies in memory, by the limit they count for.");
     counter!("shipboard_deployments_expired_total", "Deployments deleted because they are kept no longer.");
     counter!("shipboard_reconnects_total", "Streams opened with the id of an earlier one, by scope.");
     counter!("shipboard_resyncs_total", "Readers that fell off the ring and began anew, by scope.");

@@ -158,6 +158,10 @@ pub struct ServeArgs {
     /// Most streams open at once of one token, with all who signed in by it, or of one person [default: 2000]
     #[arg(long, env = "SHIPBOARD_MAX_STREAMS_PER_TOKEN")]
     pub max_streams_per_token: Option<usize>,
+    /// Most connections open at once from one address (IPv6: one /64), but loopback and trusted proxies; 0: no limit
+    /// [default: 4000]
+    #[arg(long, env = "SHIPBOARD_MAX_CONNECTIONS_PER_ADDRESS")]
+    pub max_connections_per_address: Option<usize>,
     /// Streams that one token, or person, may open a second; ten seconds' worth at once; 0: no limit [default: 50]
     #[arg(long, env = "SHIPBOARD_CONNECT_RATE")]
     pub connect_rate: Option<u32>,
@@ -288,6 +292,7 @@ pub struct Config {
     pub max_streams: usize,
     pub max_streams_per_tenant: usize,
     pub max_streams_per_token: usize,
+    pub max_connections_per_address: usize,
     pub connect_rate: u32,
     pub read_rate: u32,
     pub report_rate: u32,
@@ -375,6 +380,7 @@ impl Config {
             max_streams: take!(max_streams).unwrap_or(15_000),
             max_streams_per_tenant: take!(max_streams_per_tenant).unwrap_or(10_000),
             max_streams_per_token: take!(max_streams_per_token).unwrap_or(2_000),
+            max_connections_per_address: take!(max_connections_per_address).unwrap_or(4_000),
             connect_rate: take!(connect_rate).unwrap_or(50),
             read_rate: take!(read_rate).unwrap_or(200),
             report_rate: take!(report_rate).unwrap_or(1_000),
@@ -512,6 +518,7 @@ no-create = false
 max-streams = 15000
 max-streams-per-tenant = 10000
 max-streams-per-token = 2000
+max-connections-per-address = 4000
 connect-rate = 50
 read-rate = 200
 report-rate = 1000

@@ -1,7 +1,12 @@
 //! What one caller may take from the others. Every limit has a name, by which docs/protocol.md tells of it, and the
 //! metrics too.
 
+mod bodies;
+mod connections;
+mod lines;
+mod long_reads;
 mod rate;
+mod searches;
 mod streams;
 
 use std::net::IpAddr;
@@ -10,7 +15,11 @@ use std::sync::Arc;
 use shipboard_core::{board, deployment, report};
 use tokio::time::Instant;
 
+pub use self::bodies::{Bodies, Held, MAX_BODIES, MAX_UNKNOWN_BODIES};
+pub use self::connections::{Connections, Place};
+pub use self::long_reads::{LONG_READS, LONG_READS_PER_TOKEN, LongRead, LongReads};
 pub use self::rate::{BURST, Over, Rate};
+pub use self::searches::{SEARCH_TURN, SEARCHES, SEARCHES_PER_TOKEN, Searches};
 pub use self::streams::{Permit, Streams};
 use crate::access::Caller;
 use crate::board::{MAX_BOARDS, MAX_BOARDS_PER_TENANT};
@@ -22,6 +31,14 @@ use crate::{app, credentials, http, store};
 pub struct Limits {
     /// Streams open now.
     pub streams: Arc<Streams>,
+    /// Connections to the main address, by network.
+    pub connections: Arc<Connections>,
+    /// Searches under way.
+    pub searches: Searches,
+    /// Logs that are being read.
+    pub long_reads: LongReads,
+    /// Bodies in memory.
+    pub bodies: Bodies,
     /// Streams opened, by credential.
     connects: Rate,
     /// Requests that report nothing, by credential.
@@ -49,9 +66,12 @@ pub enum Kind {
     Read,
 }
 
-/// Whose bytes a request's body has: left in its extensions for whoever reads it.
+/// Whose a request's body is: left in its extensions for whoever reads it. Without, nobody knows.
 #[derive(Clone, Debug)]
-pub struct Payer(pub Arc<str>);
+pub struct Sender {
+    /// By whom its bytes are paid for, if they are.
+    pub payer: Option<Arc<str>>,
+}
 
 impl Limits {
     /// With nothing used up.
@@ -62,6 +82,10 @@ impl Limits {
                 config.max_streams_per_tenant,
                 config.max_streams_per_token,
             ),
+            connections: Connections::new(config.max_connections_per_address, config.trusted_proxies.clone()),
+            searches: Searches::new(SEARCH_TURN),
+            long_reads: LongReads::default(),
+            bodies: Bodies::new(MAX_BODIES, MAX_UNKNOWN_BODIES),
             connects: Rate::new("connect_rate", config.connect_rate),
             reads: Rate::new("read_rate", config.read_rate),
             reports: Rate::new("report_rate", config.report_rate),
@@ -150,6 +174,7 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("max_streams", config.max_streams as u64),
         ("max_streams_per_tenant", config.max_streams_per_tenant as u64),
         ("max_streams_per_token", config.max_streams_per_token as u64),
+        ("max_connections_per_address", config.max_connections_per_address as u64),
         ("connect_rate", config.connect_rate.into()),
         ("read_rate", config.read_rate.into()),
         ("report_rate", config.report_rate.into()),
@@ -166,6 +191,7 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
     ];
     let of_credentials =
         [("tokens", credentials::MOST_TOKENS as u64), ("hook_secrets", credentials::MOST_SECRETS as u64)];
+    let of_memory = [("bodies", MAX_BODIES as u64), ("unknown_bodies", MAX_UNKNOWN_BODIES as u64)];
     let of_reports = [
         ("text", report::MAX_TEXT_CHARS as u64),
         ("url", report::MAX_URL_CHARS as u64),
@@ -182,11 +208,14 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("snapshot_workflows", board::MAX_WORKFLOWS as u64),
         ("timeline", store::MAX_TIMELINE as u64),
         ("log", store::MAX_LOG_BYTES),
-        ("searches", app::SEARCHES as u64),
+        ("long_reads", LONG_READS as u64),
+        ("long_reads_per_token", LONG_READS_PER_TOKEN as u64),
+        ("searches", SEARCHES as u64),
+        ("searches_per_token", SEARCHES_PER_TOKEN as u64),
         ("events_kept_at_least", app::KEEP_AT_LEAST),
         ("deliveries_kept", app::KEEP_DELIVERIES_DAYS as u64),
     ];
-    let of_requests = flags.into_iter().chain(http::limits(config)).chain(of_credentials);
+    let of_requests = flags.into_iter().chain(http::limits(config)).chain(of_memory).chain(of_credentials);
     of_requests.chain(of_reports).chain(of_boards).collect()
 }
 

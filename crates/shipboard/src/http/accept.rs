@@ -26,6 +26,7 @@ use super::socket::{self, Heads, MAX_BUFFER, Socket};
 use super::{front, http2};
 use crate::app::App;
 use crate::config::Config;
+use crate::limits::{self, Connections};
 use crate::tls::{HTTP_2, Tls};
 
 /// What every TLS connection begins with: a record of the handshake's.
@@ -48,7 +49,16 @@ struct Door {
     routes: Router,
     tls: Option<Tls>,
     room: Arc<Semaphore>,
+    /// By whom connections are counted, where strangers come.
+    connections: Option<Arc<Connections>>,
     ending: Ending,
+}
+
+/// A connection's place among all, and among its network's.
+#[derive(Debug)]
+pub(super) struct Place {
+    _of_all: OwnedSemaphorePermit,
+    _of_network: Option<limits::Place>,
 }
 
 /// When connections have to have ended, once the server stops.
@@ -73,10 +83,11 @@ pub(super) fn serve(
         let _ = noting.set(Instant::now());
     });
     let most = most_connections(&app.config);
-    let doors = std::iter::once((main, tls, most)).chain(ops.map(|ops| (ops, None, OPS_CONNECTIONS)));
-    for ((listener, routes), tls, most) in doors {
+    let main = (main, tls, most, Some(app.limits.connections.clone()));
+    let ops = ops.map(|ops| (ops, None, OPS_CONNECTIONS, None));
+    for ((listener, routes), tls, most, connections) in std::iter::once(main).chain(ops) {
         let room = Arc::new(Semaphore::new(most));
-        let door = Door { app: app.clone(), routes, tls, room, ending: ending.clone() };
+        let door = Door { app: app.clone(), routes, tls, room, connections, ending: ending.clone() };
         app.tasks.spawn_until_stop(accept(door, listener));
     }
 }
@@ -89,15 +100,19 @@ pub(super) fn most_connections(config: &Config) -> usize {
 async fn accept(door: Door, listener: TcpListener) {
     loop {
         // Asked for before the connection is taken: those without a place are not accepted.
-        let Ok(place) = door.room.clone().acquire_owned().await else { return };
+        let Ok(of_all) = door.room.clone().acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, peer)) => match socket::prepare(&stream) {
-                Ok(()) if door.tls.is_some() => {
-                    door.app.tasks.spawn(secured(door.clone(), stream, peer.into(), place));
+            Ok((stream, peer)) => {
+                let peer = Peer::from(peer);
+                let Some(place) = door.place(of_all, peer) else { continue };
+                match socket::prepare(&stream) {
+                    Ok(()) if door.tls.is_some() => {
+                        door.app.tasks.spawn(secured(door.clone(), stream, peer, place));
+                    }
+                    Ok(()) => door.app.tasks.spawn(plain(door.clone(), stream, peer, place)),
+                    Err(error) => tracing::debug!(%error, "a connection broke before it began"),
                 }
-                Ok(()) => door.app.tasks.spawn(plain(door.clone(), stream, peer.into(), place)),
-                Err(error) => tracing::debug!(%error, "a connection broke before it began"),
-            },
+            }
             // Out of files, most likely: those that are open go on, and new ones wait.
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -107,8 +122,23 @@ async fn accept(door: Door, listener: TcpListener) {
     }
 }
 
+impl Door {
+    /// A place among its network's connections for one that has a place among all. None: it is closed without a word,
+    /// which costs the least.
+    fn place(&self, of_all: OwnedSemaphorePermit, Peer(address): Peer) -> Option<Place> {
+        match self.connections.as_ref().map(|connections| connections.enter(address)).transpose() {
+            Ok(of_network) => Some(Place { _of_all: of_all, _of_network: of_network }),
+            Err(reason) => {
+                metrics::counter!("shipboard_connections_refused_total", "reason" => reason).increment(1);
+                tracing::debug!(%address, reason, "a connection was refused");
+                None
+            }
+        }
+    }
+}
+
 /// A connection without TLS.
-async fn plain(door: Door, stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit) {
+async fn plain(door: Door, stream: TcpStream, peer: Peer, place: Place) {
     let entered = front::enter(&door.app, stream, peer, &door.routes, &door.ending, place).await;
     // The place is given back when this task ends.
     let Some((stream, first, _place)) = entered else { return };
@@ -118,7 +148,7 @@ async fn plain(door: Door, stream: TcpStream, peer: Peer, place: OwnedSemaphoreP
 }
 
 /// A connection with TLS, whose socket has the same deadlines below it.
-async fn secured(door: Door, stream: TcpStream, peer: Peer, _place: OwnedSemaphorePermit) {
+async fn secured(door: Door, stream: TcpStream, peer: Peer, _place: Place) {
     let Some(tls) = &door.tls else { return };
     let heads = Heads::new(door.app.config.head_timeout);
     let begun = tokio::select! {

@@ -13,6 +13,7 @@ use shipboard_core::id::Slug;
 
 use super::body::Query;
 use super::gate::Admin;
+use super::logs::long_read;
 use super::problem::Problem;
 use crate::app::App;
 use crate::store::{Record, StoreError};
@@ -52,10 +53,16 @@ pub async fn list(
 #[utoipa::path(get, path = "/api/v1/tenants/{tenant}/audit.jsonl", tag = "access",
     params(("tenant" = String, Path)),
     responses((status = 200, body = String, content_type = "application/jsonl")))]
-pub async fn export(State(app): State<Arc<App>>, Admin { tenant, .. }: Admin) -> Result<Response, Problem> {
+pub async fn export(
+    State(app): State<Arc<App>>,
+    Admin { tenant, caller }: Admin,
+) -> Result<Response, Problem> {
     // The first part before the head of the answer: a database that is away is a 503 and no empty file.
     let first = part(&app, &tenant, None).await?;
+    let permit = if first.1.is_some() { Some(long_read(&app, &caller)?) } else { None };
     let parts = futures_util::stream::unfold(Some(first), move |part_before| {
+        // Given back when whoever reads has done so, or has left.
+        let _held = &permit;
         let (app, tenant) = (app.clone(), tenant.clone());
         async move {
             let (lines, last) = part_before?;

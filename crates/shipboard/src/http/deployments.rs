@@ -1,12 +1,14 @@
 //! Deployments: reports in, rows and timelines out.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use shipboard_core::decide::{Outcome, Request};
 use shipboard_core::event::{DeploymentRow, TimelineEntry};
@@ -21,15 +23,13 @@ use super::problem::{Problem, ProblemBody};
 use crate::app::App;
 use crate::clock;
 use crate::envs::birth;
-use crate::store::Filter;
+use crate::store::{EnvKey, Filter, Page};
 use crate::writer;
 
 /// Most reports in one batch.
 pub const MAX_BATCH: usize = 1_000;
 /// Deployments on a page unless asked.
 const PAGE: usize = 100;
-/// How long a search by text waits for its turn.
-const SEARCH_TURN: Duration = Duration::from_secs(2);
 /// Most deployments on a page.
 pub(super) const MAX_PAGE: usize = 500;
 
@@ -71,7 +71,47 @@ pub struct DeploymentList {
 pub struct Batch {
     /// Each a report; one that cannot be read harms no other.
     #[schema(value_type = Vec<ReportBody>)]
-    reports: Vec<serde_json::Value>,
+    reports: Reports,
+}
+
+/// The reports of a batch as they were sent: read one by one, since each value that nobody asks for would be many
+/// times as large as its text.
+#[derive(Debug)]
+struct Reports {
+    /// Not more than a batch may have.
+    kept: Vec<Box<RawValue>>,
+    has_more: bool,
+}
+
+impl<'de> Deserialize<'de> for Reports {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+
+        impl<'de> Visitor<'de> for Each {
+            type Value = Reports;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a sequence")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Reports, A::Error> {
+                let mut kept = Vec::new();
+                while kept.len() < MAX_BATCH {
+                    let Some(report) = list.next_element()? else {
+                        return Ok(Reports { kept, has_more: false });
+                    };
+                    kept.push(report);
+                }
+                let mut has_more = false;
+                while list.next_element::<IgnoredAny>()?.is_some() {
+                    has_more = true;
+                }
+                Ok(Reports { kept, has_more })
+            }
+        }
+
+        deserializer.deserialize_seq(Each)
+    }
 }
 
 /// What became of a batch.
@@ -176,17 +216,25 @@ pub async fn batch(
 
 /// Each report of a batch, or why it cannot be one.
 pub(super) fn read_each(batch: Batch) -> Result<Vec<Result<Report, Problem>>, Problem> {
-    if batch.reports.len() > MAX_BATCH {
+    let Reports { kept, has_more } = batch.reports;
+    if has_more {
         return Err(Problem::invalid(format!("reports: at most {MAX_BATCH} in a batch")));
     }
-    let body = |report: serde_json::Value| {
-        if report.is_object() {
-            serde_json::from_value(report).map_err(|error| Problem::invalid(error.to_string()))
+    let body = |report: &RawValue| {
+        if report.get().starts_with('{') {
+            serde_json::from_str(report.get()).map_err(|error| Problem::invalid(without_place(&error)))
         } else {
             Err(Problem::invalid("a report must be a JSON object"))
         }
     };
-    Ok(batch.reports.into_iter().map(|report| body(report).and_then(read)).collect())
+    Ok(kept.iter().map(|report| body(report).and_then(read)).collect())
+}
+
+/// What is wrong with a report of several: where in its own text is of no help.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
 fn refused(problem: &Problem) -> BatchResult {
@@ -206,18 +254,40 @@ fn refused(problem: &Problem) -> BatchResult {
     responses((status = 200, body = DeploymentList), (status = 429)))]
 pub async fn list(
     State(app): State<Arc<App>>,
-    InEnv { key, .. }: InEnv,
+    InEnv { key, caller }: InEnv,
     query: Query,
 ) -> Result<Answer<DeploymentList>, Problem> {
     let filter = filter(&query)?;
     let limit = query.limit(PAGE, MAX_PAGE)?;
-    let searching = async { if filter.text.is_some() { app.searches.acquire().await.ok() } else { None } };
-    let busy = |_| Problem::too_many("too many searches are under way; come back later");
-    let _turn = tokio::time::timeout(SEARCH_TURN, searching).await.map_err(busy)?;
-    let page = app.store.deployments(&key, &filter, limit).await?;
+    let page = match filter.text {
+        Some(_) => search(&app, key, filter, limit, caller.subject()).await?,
+        None => app.store.deployments(&key, &filter, limit).await?,
+    };
     let next = page.rows.last().filter(|_| page.more);
     let next = next.map(|row| cursor(row.created_at, row.id));
     Ok(Answer(DeploymentList { items: page.rows, next, event_id: page.event_id }))
+}
+
+/// Searches, when it is its turn. In a task of its own: the database goes on with a search whose client has left, and
+/// its turn lasts as long, or whoever leaves and asks again would have many at once.
+async fn search(
+    app: &Arc<App>,
+    key: EnvKey,
+    filter: Filter,
+    limit: usize,
+    subject: Option<&str>,
+) -> Result<Page<Arc<DeploymentRow>>, Problem> {
+    let busy =
+        |limit| Problem::too_many(format!("{limit}: too many searches are under way; come back later"));
+    let turn = app.limits.searches.turn(subject).await.map_err(busy)?;
+    let searching = app.clone();
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    app.tasks.spawn(async move {
+        let found = searching.store.deployments(&key, &filter, limit).await;
+        drop(turn);
+        let _ = answer.send(found);
+    });
+    Ok(answered.await.map_err(|_| Problem::not_found())??)
 }
 
 /// What a query string says of which deployments are wanted.
@@ -309,4 +379,40 @@ fn answered(answer: &mut writer::Answer) -> Result<(StatusCode, DeploymentAnswer
     };
     let deployment = answer.rows.remove(&id).ok_or_else(Problem::not_found)?;
     Ok((status, DeploymentAnswer { deployment, event_id: answer.event_id }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_batch_that_is_too_long_no_more_is_kept_than_one_may_have() {
+        let batch = |reports: usize| {
+            let reports = vec!["0"; reports].join(",");
+            json::<Batch>(format!("{{\"reports\": [{reports}]}}").as_bytes()).unwrap()
+        };
+        assert_eq!(read_each(batch(MAX_BATCH)).map(|read| read.len()).ok(), Some(MAX_BATCH));
+        let long = batch(500_000);
+        assert_eq!(long.reports.kept.len(), MAX_BATCH);
+        let refused = read_each(long).unwrap_err();
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_read_harms_no_other_and_is_told_why_in_its_own_words() {
+        let body = br#"{"reports": [{"workflow": 7}, ["web"], {"workflow": "web", "x": 1e400}, {"workflow": "a", "percent": {}}]}"#;
+        let read = read_each(json(body).unwrap()).unwrap();
+        let told: Vec<String> = read
+            .into_iter()
+            .map(|report| {
+                report.map_or_else(|problem| format!("{:?}", problem.body(None)), |_| String::new())
+            })
+            .collect();
+        assert!(told[0].contains("invalid type: integer `7`") && !told[0].contains("column"), "{}", told[0]);
+        assert!(told[1].contains("a report must be a JSON object"), "{}", told[1]);
+        assert_eq!(told[2..], ["", ""]);
+        assert!(json::<Batch>(br#"{"reports": [{]}"#).is_err());
+        assert!(json::<Batch>(br#"{"reports": {}}"#).is_err());
+        assert!(json::<Batch>(b"{}").is_err());
+    }
 }

@@ -17,10 +17,9 @@ use axum::response::Response;
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tower_service::Service as _;
 
-use super::accept::Ending;
+use super::accept::{Ending, Place};
 use super::client::Peer;
 use super::reader::Reader;
 use crate::app::App;
@@ -67,8 +66,8 @@ pub(super) async fn enter(
     peer: Peer,
     routes: &Router,
     ending: &Ending,
-    place: OwnedSemaphorePermit,
-) -> Option<(TcpStream, Bytes, OwnedSemaphorePermit)> {
+    place: Place,
+) -> Option<(TcpStream, Bytes, Place)> {
     let first = tokio::select! {
         first = tokio::time::timeout(app.config.head_timeout, read_first(&mut stream)) => first,
         () = app.tasks.stopping().cancelled() => return None,

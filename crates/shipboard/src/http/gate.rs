@@ -15,7 +15,7 @@ use crate::access::{Caller, Shown};
 use crate::app::App;
 use crate::audit::Actor;
 use crate::clock;
-use crate::limits::{Kind, Payer};
+use crate::limits::{Kind, Sender};
 use crate::store::{EnvKey, Role};
 
 /// Somebody we know, whatever they ask for.
@@ -125,9 +125,8 @@ fn count(app: &App, caller: &Caller, parts: &mut Parts) -> Result<(), Problem> {
         _ => Kind::Read,
     };
     app.limits.admit(caller, kind)?;
-    if let (Kind::Report, Some(subject)) = (kind, caller.subject()) {
-        parts.extensions.insert(Payer(subject.into()));
-    }
+    let payer = caller.subject().filter(|_| kind == Kind::Report).map(Into::into);
+    parts.extensions.insert(Sender { payer });
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! is taken once: what was written is kept in mind after it was written, so that none is lost in between.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json as Answer;
@@ -39,6 +40,13 @@ pub struct HookAnswer {
     repeated: bool,
 }
 
+/// Whose a delivery is that was let in.
+struct Admitted {
+    tenant: Slug,
+    source: Source,
+    signed: bool,
+}
+
 /// A delivery that was let in and read.
 struct Told {
     tenant: Slug,
@@ -69,8 +77,30 @@ pub async fn take(
     headers: HeaderMap,
     Raw(body): Raw,
 ) -> Result<Answer<HookAnswer>, Problem> {
-    let (tenant, source) = addressee(path.ok());
-    let Some(told) = admit(&app, (tenant.as_ref(), source), &query, &headers, &body)? else {
+    let told = tell(&app, addressee(path.ok()), address, &query, &headers, &body)?;
+    drop(body);
+    metrics::counter!("shipboard_hook_deliveries_total", "source" => told.source.word()).increment(1);
+    // In a task of its own: a sender who leaves between two envs leaves none of them unwritten.
+    let writing = app.clone();
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    app.tasks.spawn(async move {
+        let _ = answer.send(once(&writing, told).await);
+    });
+    answered.await.map_err(|_| Problem::not_found())?.map(Answer)
+}
+
+/// What a delivery tells, if it may come in; it is paid for by then.
+fn tell(
+    app: &App,
+    (tenant, source): (Option<Slug>, Option<Source>),
+    address: IpAddr,
+    query: &Query,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Told, Problem> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let delivery = Delivery { headers: &header, env: query.get("env"), body };
+    let Some(admitted) = admit(app, (tenant.as_ref(), source), &delivery) else {
         metrics::counter!("shipboard_refused_total", "reason" => "hook_signature").increment(1);
         app.limits.admit_stranger(address)?;
         // In a tenant's log only where there is something to be signed with: strangers make no tenants.
@@ -83,40 +113,39 @@ pub async fn take(
         return Err(Problem::unauthorized());
     };
     // Nobody but the source itself uses up what is the source's.
-    let payer = format!("hook:{}/{}", told.tenant, told.source.word());
+    let payer = format!("hook:{}/{}", admitted.tenant, admitted.source.word());
     app.limits.admit_report(&payer)?;
-    app.limits.charge_reports(&payer, told.reports.len().saturating_sub(1));
+    // Before it is read: what cannot be read has come all the same.
     app.limits.charge_bytes(&payer, body.len());
-    metrics::counter!("shipboard_hook_deliveries_total", "source" => told.source.word()).increment(1);
-    // In a task of its own: a sender who leaves between two envs leaves none of them unwritten.
-    let writing = app.clone();
-    let (answer, answered) = tokio::sync::oneshot::channel();
-    app.tasks.spawn(async move {
-        let _ = answer.send(once(&writing, told).await);
-    });
-    answered.await.map_err(|_| Problem::not_found())?.map(Answer)
+    let told = admitted.read(&delivery)?;
+    app.limits.charge_reports(&payer, told.reports.len().saturating_sub(1));
+    Ok(told)
 }
 
-/// Finds out whose it is, whether it may come in, and what it says. None: it may not.
+/// Finds out whose it is, and whether it may come in. None: it may not.
 fn admit(
     app: &App,
     (tenant, source): (Option<&Slug>, Option<Source>),
-    query: &Query,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<Option<Told>, Problem> {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let delivery = Delivery { headers: &header, env: query.get("env"), body };
+    delivery: &Delivery<'_>,
+) -> Option<Admitted> {
     let to = tenant.zip(source);
     let secrets = to.as_ref().map(|(tenant, source)| app.access.hook_secrets(tenant, source.word()));
     let secrets = secrets.unwrap_or_default();
     let unsigned = secrets.is_empty() && app.access.mode() == AuthMode::Open;
-    let signed = is_signed(source.unwrap_or(Source::Github), secrets, &delivery);
-    let Some((tenant, source)) = to.filter(|_| unsigned || signed) else { return Ok(None) };
-    let reports = source.read(&delivery).map_err(|error| Problem::malformed(error.to_string()))?;
-    // What anybody may send, anybody may send again; and nobody's may stand in the way of what is signed.
-    let keys = if signed { source.keys(&delivery) } else { Vec::new() };
-    Ok(Some(Told { tenant: tenant.clone(), source, reports, keys }))
+    let signed = is_signed(source.unwrap_or(Source::Github), secrets, delivery);
+    let (tenant, source) = to.filter(|_| unsigned || signed)?;
+    Some(Admitted { tenant: tenant.clone(), source, signed })
+}
+
+impl Admitted {
+    /// Reads what it says.
+    fn read(self, delivery: &Delivery<'_>) -> Result<Told, Problem> {
+        let Self { tenant, source, signed } = self;
+        let reports = source.read(delivery).map_err(|error| Problem::malformed(error.to_string()))?;
+        // What anybody may send, anybody may send again; and nobody's may stand in the way of what is signed.
+        let keys = if signed { source.keys(delivery) } else { Vec::new() };
+        Ok(Told { tenant, source, reports, keys })
+    }
 }
 
 /// The tenant a delivery is for, and the source it is of, where they can be one.

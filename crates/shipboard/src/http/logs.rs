@@ -15,8 +15,10 @@ use shipboard_core::id::DeploymentId;
 use super::body::{Query, Raw};
 use super::gate::OfDeployment;
 use super::problem::Problem;
+use crate::access::Caller;
 use crate::app::App;
 use crate::clock;
+use crate::limits::LongRead;
 use crate::store::{Appended, EnvKey, LogPart, MAX_LOG_BYTES, StoreError};
 
 /// How much of a log is in memory for one reader.
@@ -95,19 +97,27 @@ async fn has_log(app: &App, key: &EnvKey, id: DeploymentId) -> Result<(), Proble
     responses((status = 200, body = String, content_type = "text/plain"), (status = 404)))]
 pub async fn read(
     State(app): State<Arc<App>>,
-    OfDeployment { key, id, .. }: OfDeployment,
+    OfDeployment { key, id, caller }: OfDeployment,
     query: Query,
 ) -> Result<impl IntoResponse, Problem> {
     let offset = query.parsed::<u64>("offset")?.unwrap_or(0);
     let part = app.store.read_log(&key, id, offset, PIECE).await?;
     let part = part.ok_or_else(Problem::not_found)?;
+    let is_whole = part.offset + part.bytes.len() as u64 >= part.length;
+    let permit = if is_whole { None } else { Some(long_read(&app, &caller)?) };
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
         (header::CONTENT_LENGTH, (part.length - part.offset).to_string()),
         (OFFSET, part.offset.to_string()),
         (LENGTH, part.length.to_string()),
     ];
-    Ok((headers, Body::from_stream(pieces(app, key, id, part))))
+    Ok((headers, Body::from_stream(pieces(app, key, id, part, permit))))
+}
+
+/// Permission to read something piece by piece.
+pub(super) fn long_read(app: &App, caller: &Caller) -> Result<LongRead, Problem> {
+    let busy = |limit| Problem::too_many(format!("{limit}: too much is being read; come back later"));
+    app.limits.long_reads.permit(caller.subject()).map_err(busy)
 }
 
 /// A log piece by piece, each read when the one before has been taken: a reader that takes none holds one.
@@ -116,9 +126,12 @@ fn pieces(
     key: EnvKey,
     id: DeploymentId,
     LogPart { offset, bytes, length }: LogPart,
+    permit: Option<LongRead>,
 ) -> impl Stream<Item = Result<Bytes, Interrupted>> {
     let next = offset + bytes.len() as u64;
     let rest = futures_util::stream::try_unfold(next, move |next| {
+        // Given back when whoever reads has done so, or has left.
+        let _held = &permit;
         let (app, key) = (app.clone(), key.clone());
         async move {
             // What has been appended since is not of this answer: its length was said.

@@ -31,13 +31,13 @@ mod workflows;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
-pub use openapi::Api;
+pub use openapi::{Api, Documents};
 use tokio::net::TcpListener;
 
 use self::problem::Problem;
@@ -116,7 +116,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .fallback(ui::file)
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() });
     routes
-        .layer(DefaultBodyLimit::max(body::MAX_BODY))
         .layer(from_fn_with_state(app.clone(), door))
         .layer(from_fn_with_state(app.clone(), enter))
         .with_state(app.clone())

@@ -1,6 +1,12 @@
 //! The documents: OpenAPI of the calls, AsyncAPI of the streams; both from the types themselves.
 
-use axum::Json as Answer;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Value, json};
 use shipboard_core::event::{
     CountsUpdate, DeploymentDelete, DeploymentProgress, DeploymentUpsert, LogAppend, Snapshot, StreamEnd,
@@ -9,6 +15,7 @@ use shipboard_core::event::{
 use utoipa::OpenApi;
 
 use super::{audit, credentials, deployments, logs, oidc, ops, session, stream, tenants, workflows};
+use crate::app::App;
 
 /// The calls.
 #[derive(OpenApi)]
@@ -79,8 +86,23 @@ pub struct Api;
 
 /// This document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "operations", responses((status = 200)))]
-pub async fn openapi() -> Answer<utoipa::openapi::OpenApi> {
-    Answer(Api::openapi())
+pub async fn openapi(State(app): State<Arc<App>>) -> Response {
+    page(app.documents.openapi.get_or_init(|| text(&Api::openapi())))
+}
+
+/// The documents as they are sent, each made when it is first asked for.
+#[derive(Debug, Default)]
+pub struct Documents {
+    openapi: OnceLock<Bytes>,
+    asyncapi: OnceLock<Bytes>,
+}
+
+fn text(document: &impl Serialize) -> Bytes {
+    serde_json::to_vec(document).unwrap_or_default().into()
+}
+
+fn page(text: &Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text.clone()).into_response()
 }
 
 /// What streams carry: each event type, with the schema of its payload.
@@ -97,8 +119,8 @@ const MESSAGES: [(&str, &str); 8] = [
 
 /// The streams, as AsyncAPI 3.0 describes them.
 #[utoipa::path(get, path = "/api/v1/asyncapi.json", tag = "operations", responses((status = 200)))]
-pub async fn asyncapi() -> Answer<Value> {
-    Answer(describe_streams())
+pub async fn asyncapi(State(app): State<Arc<App>>) -> Response {
+    page(app.documents.asyncapi.get_or_init(|| text(&describe_streams())))
 }
 
 fn describe_streams() -> Value {

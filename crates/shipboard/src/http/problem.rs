@@ -119,6 +119,11 @@ impl Problem {
         self.status
     }
 
+    /// What was sent, or would be kept, is too much.
+    pub fn is_too_large(&self) -> bool {
+        self.status == StatusCode::PAYLOAD_TOO_LARGE
+    }
+
     /// As it is sent.
     pub fn body(&self, request_id: Option<String>) -> ProblemBody {
         ProblemBody {

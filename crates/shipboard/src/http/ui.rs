@@ -1,7 +1,10 @@
 //! The web app, from inside the binary. Any path that is no file is the app's own to show.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use rust_embed::RustEmbed;
 
 use super::problem::Problem;
@@ -24,14 +27,15 @@ pub async fn file(method: Method, uri: Uri) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return Problem::method_not_allowed().into_response();
     }
+    let found = Files::get(path);
     // Built files carry a hash of what is in them in their names: they never change.
-    let (name, cache) = match Files::get(path) {
-        Some(_) if path.starts_with("assets/") => (path, "public, max-age=31536000, immutable"),
-        Some(_) if !path.is_empty() => (path, "no-cache"),
+    let (file, cache) = match found {
+        Some(file) if path.starts_with("assets/") => (Some(file), "public, max-age=31536000, immutable"),
+        Some(file) if !path.is_empty() => (Some(file), "no-cache"),
         _ if path.starts_with("assets/") => return StatusCode::NOT_FOUND.into_response(),
-        _ => ("index.html", "no-cache"),
+        _ => (Files::get("index.html"), "no-cache"),
     };
-    let Some(file) = Files::get(name) else {
+    let Some(file) = file else {
         return (StatusCode::NOT_FOUND, "This build has no web app inside: run `make build`.\n")
             .into_response();
     };
@@ -41,5 +45,25 @@ pub async fn file(method: Method, uri: Uri) -> Response {
         (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP)),
     ];
-    (headers, file.data.into_owned()).into_response()
+    (headers, bytes(file.data)).into_response()
+}
+
+/// A file's bytes: those of the binary itself, however many ask for them. Only a debug build reads files.
+fn bytes(data: Cow<'static, [u8]>) -> Bytes {
+    match data {
+        Cow::Borrowed(data) => Bytes::from_static(data),
+        Cow::Owned(data) => data.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_binary_is_not_copied() {
+        static DATA: [u8; 3] = *b"abc";
+        assert_eq!(bytes(Cow::Borrowed(&DATA)).as_ptr(), DATA.as_ptr());
+        assert_eq!(bytes(Cow::Owned(DATA.to_vec())), DATA.as_slice());
+    }
 }

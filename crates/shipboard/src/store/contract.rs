@@ -242,8 +242,12 @@ async fn a_log_is_appended_at_its_end_and_held_bytes_are_acknowledged(store: &St
     assert_eq!(read(0, 100).await, LogPart { offset: 0, bytes: b"hello world".to_vec(), length: 11 });
     assert_eq!(read(4, 4).await, LogPart { offset: 4, bytes: b"o wo".to_vec(), length: 11 });
     assert_eq!(read(99, 4).await, LogPart { offset: 11, bytes: Vec::new(), length: 11 });
-    assert_eq!(read(4, 0).await, LogPart { offset: 4, bytes: Vec::new(), length: 11 });
-    assert_eq!(store.log_lengths(&key, &[id, clock::deployment_id()]).await.unwrap(), [(id, 11)]);
+    assert_eq!(append(11, "!").await, Appended::Grown(12));
+    assert_eq!(append(12, "!").await, Appended::Grown(13));
+    assert_eq!(read(11, 1).await, LogPart { offset: 11, bytes: b"!".to_vec(), length: 13 });
+    assert_eq!(read(10, 9).await, LogPart { offset: 10, bytes: b"d!!".to_vec(), length: 13 });
+    assert_eq!(read(4, 0).await, LogPart { offset: 4, bytes: Vec::new(), length: 13 });
+    assert_eq!(store.log_lengths(&key, &[id, clock::deployment_id()]).await.unwrap(), [(id, 13)]);
     let nobody = clock::deployment_id();
     assert_eq!(store.append_log(&key, nobody, 0, b"x", second(0)).await.unwrap(), Appended::NoDeployment);
     write(store, &key, &[Request::Delete { id }], second(1)).await;

@@ -8,10 +8,10 @@ use shipboard_core::event::{Change, DeploymentRow, Event, WorkflowRow};
 use shipboard_core::id::{Epoch, EventId};
 use shipboard_core::report::StoredReport;
 use shipboard_core::time::Timestamp;
-use sqlx::{Executor as _, QueryBuilder};
+use sqlx::QueryBuilder;
 
 use super::touched::{of_env, parse};
-use super::{Db, Pools, WITHOUT_LIMIT, envs, push_any_pair};
+use super::{Db, Pools, envs, push_any_pair, without_limit};
 use crate::store::whose::Whose;
 use crate::store::{Audit, EnvKey, Head, Result, Tail};
 
@@ -145,7 +145,7 @@ pub(in crate::store) async fn trim(pools: &Pools, key: &EnvKey, before: Timestam
 
 pub(in crate::store) async fn audit(pools: &Pools, key: &EnvKey) -> Result<Option<Audit>> {
     let mut transaction = pools.readers.begin(key).await?;
-    transaction.execute(WITHOUT_LIMIT).await?;
+    without_limit(&mut transaction).await?;
     let Some(env) = envs::env_in(&mut transaction, key).await? else { return Ok(None) };
 
     let mut query = of_env("select deployment_id, report from reports", key);

@@ -27,6 +27,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use identity::{Changes, Credentials, Grant, Hook, Record, Role, Session, TenantLimits, Token};
+/// Connections that requests read by; PostgreSQL's are more.
+pub use sqlite::READERS;
 
 /// Newest timeline entries that a details snapshot carries.
 pub const MAX_TIMELINE: usize = 500;
@@ -96,7 +98,10 @@ impl From<sqlx::Error> for StoreError {
             {
                 Self::Conflict(error)
             }
-            sqlx::Error::Database(database) if database.try_downcast_ref().is_some_and(postgres::is_busy) => {
+            sqlx::Error::Database(database)
+                if database.try_downcast_ref().is_some_and(postgres::is_busy)
+                    || sqlite::is_busy(&**database) =>
+            {
                 Self::Busy(error)
             }
             sqlx::Error::Database(database)

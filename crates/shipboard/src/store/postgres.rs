@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, FromRow, PgConnection, QueryBuilder};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, FromRow, PgConnection, QueryBuilder,
+};
 
 pub(super) use self::lane::Lane;
 use super::bulk::{Asked, Rows, Values};
@@ -51,9 +53,6 @@ pub(super) type Db = sqlx::Postgres;
 pub(super) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 /// Begins a transaction whose reads all see the same state.
 pub(super) const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-/// Said first in a read that may take as long as it takes.
-pub(super) const WITHOUT_LIMIT: &str =
-    "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
 /// The server's time, in milliseconds.
 pub(super) const NOW: &str = "select cast(extract(epoch from clock_timestamp()) * 1000 as bigint)";
 /// Whether policies hold for this role.
@@ -195,6 +194,12 @@ impl Server {
         // Nobody waits for it: a silent server never lets it end.
         tokio::spawn(async move { old.close().await });
     }
+}
+
+/// Said first in a read that may take as long as it takes.
+pub(super) async fn without_limit(connection: &mut PgConnection) -> sqlx::Result<()> {
+    const SAID: &str = "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
+    connection.execute(SAID).await.map(drop)
 }
 
 /// ` column is one of these`

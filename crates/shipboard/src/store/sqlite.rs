@@ -3,7 +3,7 @@
 //! WAL with `synchronous=FULL`: what is answered is on disk. One connection writes, others read.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteError, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
@@ -14,8 +14,15 @@ use self::lane::Lane;
 use super::EnvKey;
 use super::bulk::{Asked, Rows, Values};
 
-/// Readers beside the one writer.
-const READERS: u32 = 4;
+/// Connections that requests read by, beside the one that writes.
+pub const READERS: u32 = 6;
+/// Connections for what the instance itself asks.
+const OWN_CONNECTIONS: u32 = 2;
+/// How long a connection reads for whoever has it: as PostgreSQL's readers, shorter than anybody waits. Whoever gives up
+/// would otherwise leave the database at work, with the connection taken.
+const READ_WITHIN: Duration = Duration::from_millis(3_500);
+/// Steps of the database's between two looks at the time: well below a millisecond.
+const STEPS: i32 = 10_000;
 /// How long a statement waits for another process that holds the write lock: a 503 within 5 s is due.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -25,8 +32,6 @@ pub(super) type Db = sqlx::Sqlite;
 const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 /// Begins a transaction whose reads all see the same state.
 const BEGIN_READ: &str = "BEGIN DEFERRED";
-/// Said first in a read that may take as long as it takes, as any may here.
-pub(super) const WITHOUT_LIMIT: &str = "";
 /// It has no time but this machine's.
 pub(super) const NOW: &str = "select null";
 /// The first read of an env in a writing transaction locks its row; here the whole database is locked.
@@ -65,13 +70,15 @@ pub(super) mod write;
 pub(super) struct Pools {
     pub(super) writer: Lane,
     pub(super) readers: Lane,
-    /// For what the instance itself asks.
+    /// For what the instance itself asks: no crowd of searches keeps a board from its log, or makes the
+    /// database look away.
     pub(super) own: Lane,
 }
 
 impl Pools {
     pub(super) async fn close(&self) {
         self.readers.close().await;
+        self.own.close().await;
         self.writer.close().await;
     }
 }
@@ -92,9 +99,36 @@ pub(super) async fn open(path: &str) -> Result<Pools, Box<dyn std::error::Error 
     let pool = SqlitePoolOptions::new().acquire_timeout(BUSY_TIMEOUT);
     let writer = pool.clone().max_connections(1).connect_with(options.clone()).await?;
     sqlx::migrate!("migrations/sqlite").run(&writer).await?;
-    let readers = pool.max_connections(READERS).connect_with(options.pragma("query_only", "on")).await?;
-    let readers = Lane::new(readers, BEGIN_READ);
-    Ok(Pools { writer: Lane::new(writer, BEGIN_WRITE), own: readers.clone(), readers })
+    let options = options.pragma("query_only", "on");
+    let reading = |most| within(pool.clone().max_connections(most), READ_WITHIN);
+    let readers = reading(READERS).connect_with(options.clone()).await?;
+    let own = reading(OWN_CONNECTIONS).connect_with(options).await?;
+    let [own, readers] = [own, readers].map(|pool| Lane::new(pool, BEGIN_READ));
+    Ok(Pools { writer: Lane::new(writer, BEGIN_WRITE), readers, own })
+}
+
+/// Each connection stops whatever it does when whoever it was given to has had it for so long.
+fn within(pool: SqlitePoolOptions, patience: Duration) -> SqlitePoolOptions {
+    pool.after_connect(move |connection, _| Box::pin(stop_in(connection, patience))).before_acquire(
+        move |connection, _| {
+            Box::pin(async move {
+                stop_in(connection, patience).await?;
+                Ok(true)
+            })
+        },
+    )
+}
+
+async fn stop_in(connection: &mut SqliteConnection, patience: Duration) -> sqlx::Result<()> {
+    let until = Instant::now() + patience;
+    connection.lock_handle().await?.set_progress_handler(STEPS, move || Instant::now() < until);
+    Ok(())
+}
+
+/// Said first in a read that may take as long as it takes.
+pub(super) async fn without_limit(connection: &mut SqliteConnection) -> sqlx::Result<()> {
+    connection.lock_handle().await?.remove_progress_handler();
+    Ok(())
 }
 
 /// ` column is one of these`
@@ -201,6 +235,15 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// It was too much to be done in time.
+pub(super) fn is_busy(error: &dyn sqlx::error::DatabaseError) -> bool {
+    if error.try_downcast_ref::<SqliteError>().is_none() {
+        return false;
+    }
+    // The one code that says so: SQLITE_INTERRUPT.
+    error.code().is_some_and(|code| code == "9")
+}
+
 /// Busy, locked, out of memory, read-only, I/O error, full, cannot open: the machine's trouble, not ours.
 /// Codes: <https://www.sqlite.org/rescode.html>
 pub(super) fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
@@ -209,4 +252,51 @@ pub(super) fn is_unavailable(error: &dyn sqlx::error::DatabaseError) -> bool {
     }
     let code = error.code().and_then(|code| code.parse::<u32>().ok());
     code.is_some_and(|code| matches!(code & 0xff, 5 | 6 | 7 | 8 | 10 | 13 | 14))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+    use crate::store::whose::Whose;
+
+    const ENDLESS: &str =
+        "with recursive n(x) as (select 1 union all select x + 1 from n) select count(*) from n";
+
+    #[tokio::test]
+    async fn a_read_that_takes_too_long_is_ended_by_the_database_and_the_next_is_not() {
+        let pool = within(SqlitePoolOptions::new().max_connections(1), Duration::from_millis(20));
+        let pool = pool.connect_with(SqliteConnectOptions::new().in_memory(true)).await.unwrap();
+        for _ in 0..2 {
+            let ended = sqlx::query(ENDLESS).execute(&pool).await.unwrap_err();
+            assert!(matches!(StoreError::from(ended), StoreError::Busy(_)));
+            sqlx::query("select 1").execute(&pool).await.unwrap();
+        }
+        // Nobody waits for it any more: it ends all the same, and gives its connection back.
+        let left = tokio::time::timeout(Duration::from_millis(5), sqlx::query(ENDLESS).execute(&pool)).await;
+        left.unwrap_err();
+        sqlx::query("select 1").execute(&pool).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_read_without_limit_goes_on() {
+        let pool = within(SqlitePoolOptions::new().max_connections(1), Duration::from_millis(1));
+        let pool = pool.connect_with(SqliteConnectOptions::new().in_memory(true)).await.unwrap();
+        let mut transaction = pool.begin().await.unwrap();
+        without_limit(&mut transaction).await.unwrap();
+        let long = ENDLESS.replace("from n)", "from n where x < 300000)");
+        sqlx::query(AssertSqlSafe(long)).execute(&mut *transaction).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_the_instance_asks_itself_waits_for_no_reader() {
+        let directory = tempfile::tempdir().unwrap();
+        let pools = open(directory.path().join("board.db").to_str().unwrap()).await.unwrap();
+        let mut held = Vec::new();
+        for _ in 0..READERS {
+            held.push(pools.readers.begin(Whose::Everybodys).await.unwrap());
+        }
+        pools.own.knock().await.unwrap();
+        assert!(pools.readers.knock().await.is_err(), "there is no other reader");
+    }
 }

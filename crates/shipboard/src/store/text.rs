@@ -10,8 +10,7 @@ use super::touched::{of_env, parse};
 use super::{Db, FOR_UPDATE, Pools, push_any};
 use crate::store::{Appended, EnvKey, LogPart, MAX_LOG_BYTES, Result};
 
-/// Longest chunk: a reader looks no further back than this for the one that its offset is in. As long as the
-/// longest body, and chunks of this length are kept: it may only grow.
+/// Longest chunk: as long as the longest body.
 const MAX_CHUNK: usize = 1024 * 1024;
 
 type Connection = <Db as Database>::Connection;
@@ -124,9 +123,13 @@ pub(in crate::store) async fn read(
     query.push(" else start end as integer)) from log_chunks where tenant = ").push_bind(key.tenant.as_str());
     query.push(" and env = ").push_bind(key.env.as_str());
     query.push(" and deployment_id = ").push_bind(&id);
-    query.push(" and start > ").push_bind(from - MAX_CHUNK as i64);
-    query.push(" and start < ").push_bind(to);
-    query.push(" and start + length > ").push_bind(from).push(" order by start");
+    // From the chunk on that the offset is in: it is looked up, for one that was appended byte by byte has a million
+    // before it that might be.
+    query.push(" and start >= (select start from log_chunks where tenant = ").push_bind(key.tenant.as_str());
+    query.push(" and env = ").push_bind(key.env.as_str());
+    query.push(" and deployment_id = ").push_bind(&id);
+    query.push(" and start <= ").push_bind(from).push(" order by start desc limit 1)");
+    query.push(" and start < ").push_bind(to).push(" order by start");
     let mut bytes = Vec::with_capacity((end - offset) as usize);
     if offset < end {
         let chunks: Vec<(Vec<u8>,)> = query.build_query_as().fetch_all(&mut *transaction).await?;

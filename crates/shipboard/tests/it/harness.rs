@@ -57,6 +57,13 @@ impl Server {
         Self::on(command, directory, database, args)
     }
 
+    /// A server that listens elsewhere than most tests' do.
+    pub fn at(listen: &str, args: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = format!("sqlite:{}", directory.path().join("board.db").display());
+        Self::listening(binary(), directory, database, listen, args)
+    }
+
     /// One of the instances that share a database, with more flags.
     pub fn instance(database: &str, args: &[&str]) -> Self {
         Self::on(binary(), tempfile::tempdir().unwrap(), database.to_owned(), args)
@@ -73,10 +80,20 @@ impl Server {
     }
 
     fn on(command: Command, directory: tempfile::TempDir, database: String, args: &[&str]) -> Self {
+        Self::listening(command, directory, database, "127.0.0.1:0", args)
+    }
+
+    fn listening(
+        command: Command,
+        directory: tempfile::TempDir,
+        database: String,
+        listen: &str,
+        args: &[&str],
+    ) -> Self {
         let mut all = vec!["--database".to_owned(), database.clone()];
         all.extend(args.iter().map(|arg| (*arg).to_owned()));
         let said = Said::default();
-        let (child, url) = spawn(command, directory.path(), &all, "127.0.0.1:0", &said);
+        let (child, url) = spawn(command, directory.path(), &all, listen, &said);
         Self { child, url, directory, database, args: all, client: client(), token: None, said }
     }
 

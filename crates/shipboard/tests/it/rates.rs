@@ -2,8 +2,10 @@
 
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::doors::{closed, run, token};
+use crate::doors::{closed, run, signature, token};
 use crate::harness::{Server, board, eventually};
 use crate::servers::Service;
 
@@ -76,6 +78,67 @@ async fn bytes_over_the_rate_are_refused_before_they_are_read() {
     let refused = post().body("no JSON, and nobody looks").send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!((60..=95).contains(&retry_after(&refused)));
+}
+
+#[tokio::test]
+async fn bytes_of_a_body_that_comes_to_nothing_are_paid_for() {
+    let server = closed(&["--byte-rate", "10", "--body-timeout", "300ms"]).await;
+    let large = "x".repeat(2 << 20);
+    let cases = [
+        ("413", format!("Content-Length: {}\r\n\r\n{large}", large.len())),
+        ("413", format!("Transfer-Encoding: chunked\r\n\r\n200000\r\n{large}\r\n0\r\n\r\n")),
+        ("408", format!("Content-Length: 2000\r\n\r\n{}", &large[..1_000])),
+        ("400", format!("Transfer-Encoding: chunked\r\n\r\n3e8\r\n{}\r\nno length\r\n", &large[..1_000])),
+    ];
+    for (status, body) in cases {
+        let secret = known(&server, "reporter").await;
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        let path = board("/deployments");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\n");
+        // It may be told before it has sent all of it.
+        let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert!(answer.ends_with(status.as_bytes()), "{status}: {}", String::from_utf8_lossy(&answer));
+        eventually(&format!("what came is paid for: {status}"), async || {
+            let next = ask(&server, Method::POST, &path, &secret).await;
+            (next.status() == StatusCode::TOO_MANY_REQUESTS && retry_after(&next) > 60).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_read_is_paid_for_by_its_source() {
+    let server = closed(&["--byte-rate", "10"]).await;
+    let made = run(&server, &["hook", "create", "--tenant", "acme", "--source", "github"]);
+    let secret = made.split_whitespace().last().unwrap().to_owned();
+    let body = "x".repeat(1_000);
+    let path = "/api/v1/tenants/acme/hooks/github";
+    let deliver = async || {
+        let request = server.raw(Method::POST, path).header("x-github-event", "deployment_status");
+        let request = request.header("x-hub-signature-256", signature(&secret, &body));
+        request.header("content-type", "application/json").body(body.clone()).send().await.unwrap()
+    };
+    eventually("the secret is known", async || {
+        (deliver().await.status() == StatusCode::BAD_REQUEST).then_some(())
+    })
+    .await;
+    let refused = deliver().await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(retry_after(&refused) > 60 && refused.text().await.unwrap().contains("byte_rate"));
+}
+
+#[tokio::test]
+async fn the_metrics_are_read_at_the_rate_of_other_reads() {
+    let server = closed(&["--read-rate", "1"]).await;
+    let secret = known(&server, "admin").await;
+    let mut answers = Vec::new();
+    for _ in 0..12 {
+        answers.push(ask(&server, Method::GET, "/metrics", &secret).await.status());
+    }
+    assert_eq!(answers[..5], [StatusCode::OK; 5]);
+    assert_eq!(answers.last(), Some(&StatusCode::TOO_MANY_REQUESTS));
 }
 
 #[tokio::test]

@@ -172,6 +172,18 @@ async fn a_crowd_before_a_board_that_cannot_be_loaded_does_not_wait_in_a_line() 
 }
 
 #[tokio::test]
+async fn whether_an_instance_is_ready_is_known_without_asking_the_database() {
+    let mut cluster = Cluster::start(Over::Postgres, &[]);
+    let server = &cluster.instances[0];
+    cluster.database.freeze();
+    let began = Instant::now();
+    server.get_status("/readyz").await;
+    assert!(began.elapsed() < Duration::from_secs(2), "it waits for nobody: {:?}", began.elapsed());
+    says_so_in_its_readiness(server).await;
+    cluster.database.thaw();
+}
+
+#[tokio::test]
 async fn a_report_that_was_refused_while_it_waited_is_not_taken_up_later() {
     let mut cluster = Cluster::start(Over::Postgres, &[]);
     let server = cluster.instances[0].clone();
