@@ -195,32 +195,95 @@ async fn strangers_from_one_address_are_slowed_down_and_whoever_is_known_there_i
 #[tokio::test]
 async fn who_is_over_a_limit_is_refused_without_a_query() {
     let mut database = Service::postgres();
-    let limits = ["--max-streams-per-token", "1", "--report-rate", "1", "--read-rate", "1"];
-    let server = Server::instance(&database.url(), &[&["--auth", "required"][..], &limits].concat());
+    let instance =
+        |limits: &[&str]| Server::instance(&database.url(), &[&["--auth", "required"][..], limits].concat());
+    let rates = ["--report-rate", "1", "--read-rate", "1", "--connect-rate", "1", "--failure-rate", "1"];
+    let others = ["--max-streams-per-token", "1", "--byte-rate", "200"];
+    let server = instance(&[&rates[..], &others].concat());
+    let (few, few_of_tenant) =
+        (instance(&["--max-streams", "1"]), instance(&["--max-streams-per-tenant", "1"]));
     run(&server, &["tenant", "create", "acme"]);
-    let secret = known(&server, "reporter").await;
-    let stream = ask(&server, Method::GET, &board("/stream"), &secret).await;
-    assert_eq!(stream.status(), StatusCode::OK);
-    let asked = [
-        ("max_streams_per_token", Method::GET, board("/stream")),
-        ("report_rate", Method::POST, board("/deployments")),
-        ("read_rate", Method::GET, board("/counts")),
-    ];
-    for (limit, method, path) in &asked[1..] {
-        let mut answers = Vec::new();
-        while !answers.contains(&StatusCode::TOO_MANY_REQUESTS) {
-            answers.push(ask(&server, method.clone(), path, &secret).await.status());
-            assert!(answers.len() < 100, "{limit}: {answers:?}");
-        }
+    let (secret, opens, sends) =
+        (known(&server, "reporter").await, known(&server, "viewer").await, known(&server, "reporter").await);
+    let stream = board("/stream");
+    let mut open = vec![ask(&server, Method::GET, &stream, &secret).await];
+    for server in [&few, &few_of_tenant] {
+        // It may know the token a moment later than the first instance.
+        let opened = eventually("a stream is open", async || {
+            let answer = ask(server, Method::GET, &stream, &secret).await;
+            (answer.status() == StatusCode::OK).then_some(answer)
+        });
+        open.push(opened.await);
     }
+    let long = json!({"workflow": "web", "message": "x".repeat(40_000)});
+    let sent = server.raw(Method::POST, &board("/deployments")).bearer_auth(&sends).json(&long).send().await;
+    assert_eq!(sent.unwrap().status(), StatusCode::CREATED);
+    let hook = "/api/v1/tenants/acme/hooks/github".to_owned();
+    let used_up = [
+        ("connect_rate", &server, Method::GET, stream.clone(), opens.as_str()),
+        ("failure_rate", &server, Method::POST, hook, "nobody's"),
+        ("report_rate", &server, Method::POST, board("/deployments"), &secret),
+        ("read_rate", &server, Method::GET, board("/counts"), &secret),
+    ];
+    for (limit, server, method, path, secret) in &used_up {
+        let mut refused = String::new();
+        for _ in 0..100 {
+            if refused.contains(limit) {
+                break;
+            }
+            let answer = ask(server, method.clone(), path, secret).await;
+            refused = if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+                answer.text().await.unwrap()
+            } else {
+                String::new()
+            };
+        }
+        assert!(refused.contains(limit), "{limit}: {refused}");
+    }
+    let reached = [
+        ("byte_rate", &server, Method::POST, board("/deployments"), sends.as_str()),
+        ("max_streams_per_token", &server, Method::GET, stream.clone(), &secret),
+        ("max_streams", &few, Method::GET, stream.clone(), &secret),
+        ("max_streams_per_tenant", &few_of_tenant, Method::GET, stream.clone(), &secret),
+    ];
     // Whoever had to wait for it would wait for good.
     database.freeze();
-    for (limit, method, path) in asked {
-        let refused = ask(&server, method, &path, &secret).await;
+    for (limit, server, method, path, secret) in used_up.into_iter().chain(reached) {
+        let refused = ask(server, method, &path, secret).await;
         assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS, "{limit}");
-        assert!(refused.text().await.unwrap().contains(limit), "{limit}");
+        let told = refused.text().await.unwrap();
+        assert!(told.contains(&format!("\"{limit}:")), "{limit}: {told}");
     }
     database.thaw();
+}
+
+/// Whether a server that lets an address fail once a second counts by what `X-Forwarded-For` tells.
+pub async fn counts_by_what_is_forwarded(ask: impl AsyncFn(&str) -> StatusCode) -> bool {
+    let first = eventually("the first address is refused", async || {
+        (ask("192.0.2.66, 198.51.100.1").await == StatusCode::TOO_MANY_REQUESTS).then_some(())
+    });
+    first.await;
+    let mut others = Vec::new();
+    for _ in 0..5 {
+        others.push(ask("192.0.2.66, 198.51.100.2").await);
+    }
+    others == [StatusCode::UNAUTHORIZED; 5]
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_tells_who_asks_at_the_front_door_and_behind_it() {
+    let flags = ["--auth", "required", "--failure-rate", "1"];
+    for (trusted, is_believed) in [(&["--trusted-proxies", "127.0.0.1"][..], true), (&[], false)] {
+        // A stream is answered at the front door, all else behind it; each on a server that has counted nothing.
+        for path in [board("/stream"), board("/counts")] {
+            let server = Server::with(&[&flags[..], trusted].concat());
+            let ask = async |forwarded: &str| {
+                let request = server.raw(Method::GET, &path).bearer_auth("nobody's");
+                request.header("x-forwarded-for", forwarded).send().await.unwrap().status()
+            };
+            assert_eq!(counts_by_what_is_forwarded(ask).await, is_believed, "{path} {trusted:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::harness::{PATIENCE, Server, binary, board, eventually};
+use crate::rates::counts_by_what_is_forwarded;
 
 /// A certificate's files, made anew as often as one likes.
 struct Files(tempfile::TempDir);
@@ -479,4 +480,22 @@ async fn a_stopping_server_sends_the_streams_of_http_2_away_and_ends() {
     assert!(server.ended().await.success());
     assert!(began.elapsed().as_secs_f64() < 6.0, "{:?}", began.elapsed());
     connection.ended().await;
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_tells_who_asks_by_http_2_too() {
+    let files = Files::new();
+    let flags = ["--auth", "required", "--failure-rate", "1"];
+    for (trusted, is_believed) in [(&["--trusted-proxies", "127.0.0.1"][..], true), (&[], false)] {
+        let server = files.server(&[&flags[..], trusted].concat());
+        let connection = Connection::open(&server).await;
+        let ask = async |forwarded: &str| {
+            let mut request = connection.request(Method::GET, &board("/counts"));
+            request.headers_mut().insert("authorization", "Bearer nobody's".parse().unwrap());
+            request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+            let (response, _) = connection.requests.clone().send_request(request, true).unwrap();
+            response.await.unwrap().status()
+        };
+        assert_eq!(counts_by_what_is_forwarded(ask).await, is_believed, "{trusted:?}");
+    }
 }
