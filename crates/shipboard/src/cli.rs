@@ -258,6 +258,10 @@ fn describe_metrics() {
         "shipboard_bus_lag_seconds",
         "Time from a commit elsewhere to its being heard here, by the clocks of both machines."
     );
+    gauge!(
+        "shipboard_credentials_age_seconds",
+        "How long ago the copy of the credentials was compared with the database."
+    );
     gauge!("shipboard_clock_skew_seconds", "How far this machine's clock is ahead of the database's.");
     counter!("shipboard_database_reconnects_total", "Times that the database did not answer and was left.");
     counter!(

@@ -584,6 +584,49 @@ async fn nobody_hears_of_another_tenant_on_postgres() {
     nobody_hears_of_another_tenant(Server::instance(&database.url(), &MANY_STRANGERS)).await;
 }
 
+/// Calls that nobody is known by, so that there is nobody to count them for: what is the same for everybody, the way to
+/// the provider and back (strangers have a rate by address there), and deliveries (counted for their source).
+const UNCOUNTED: &[&str] = &[
+    "GET /healthz",
+    "GET /readyz",
+    "GET /api/v1/openapi.json",
+    "GET /api/v1/asyncapi.json",
+    "GET /api/v1/session/oidc",
+    "GET /api/v1/session/oidc/callback",
+    "GET /api/v1/session/oidc/end",
+    "POST /api/v1/tenants/{tenant}/hooks/{source}",
+];
+
+#[tokio::test]
+async fn every_call_of_somebody_who_is_known_is_counted() {
+    let rates = ["--read-rate", "--report-rate", "--connect-rate", "--sign-in-rate"];
+    let flags = [&["--auth", "required"], &*rates.map(|rate| [rate, "1"]).concat()].concat();
+    let server = Server::with(&flags);
+    run(&server, &["tenant", "create", HOME]);
+    let secret = token(&server, HOME, "admin", &[]);
+    let place = Place::empty(HOME);
+    let call = async |route: &str| {
+        let (method, pattern) = route.split_once(' ').unwrap();
+        let (query, body) = said(route, Some(&secret));
+        let path = format!("{}{query}", place.path(pattern));
+        let request = server.raw(method.parse().unwrap(), &path).bearer_auth(&secret);
+        request.body(body.unwrap_or_default()).send().await.unwrap().status()
+    };
+    eventually("the token is known", async || {
+        (call("GET /api/v1/tenants").await == StatusCode::OK).then_some(())
+    })
+    .await;
+    for (route, _) in ROUTES {
+        // Ten seconds' worth may come at once, and what is used up is earned again, one a second.
+        let mut answers = Vec::new();
+        while answers.len() < 40 && !answers.contains(&StatusCode::TOO_MANY_REQUESTS) {
+            answers.push(call(route).await);
+        }
+        let is_counted = answers.contains(&StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(is_counted, !UNCOUNTED.contains(route), "{route}: {answers:?}");
+    }
+}
+
 /// The route table has no list of its paths to ask for, so its text is read: what is no plain path there
 /// is to be told here.
 #[tokio::test]
