@@ -261,7 +261,7 @@ pub async fn end_session(
 ) -> Result<StatusCode, Problem> {
     let of_tenant = app.access.sessions_in(&tenant, clock::now());
     let record = actor.did("session.end", Some(&tenant), &id, json!({"by": "admin"}));
-    if !of_tenant.iter().any(|session| session.id == id) || !app.store.end_session(&id, &record).await? {
+    if !of_tenant.iter().any(|session| session.id == id) || !app.store.end_session(&id, &[record]).await? {
         return Err(Problem::not_found());
     }
     refresh(&app).await;

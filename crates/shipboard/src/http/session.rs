@@ -3,6 +3,7 @@
 //! A session is a row in the database; its secret travels in an HttpOnly cookie alone. It is another one at
 //! each sign-in and from time to time, and the one before it holds until that one has come.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -28,7 +29,7 @@ use crate::clock;
 use crate::config::{AuthMode, Config};
 use crate::limits::Kind;
 use crate::oidc::is_subject;
-use crate::store::{self, Grant, Role};
+use crate::store::{self, Grant, Record, Role};
 
 /// How long a session's secret is the same, once its page is loaded again.
 const ROTATE_AFTER: Duration = Duration::from_hours(1);
@@ -76,13 +77,13 @@ impl Session {
             credential.session.as_ref().map(|_| by)
         };
         let grants = known.map(|credential| credential.grants.clone()).unwrap_or_default();
-        let only = grants.first().filter(|first| grants.iter().all(|grant| grant.tenant == first.tenant));
+        let only = only_tenant(&grants).cloned();
         Self {
             mode,
             signed_in: caller.is_some(),
             name: known.map(|credential| credential.name.clone()),
-            tenant: only.map(|grant| grant.tenant.clone()),
-            role: only.and_then(|only| grants.iter().map(|grant| grant.role).max().or(Some(only.role))),
+            role: only.as_ref().and_then(|_| grants.iter().map(|grant| grant.role).max()),
+            tenant: only,
             expires_at: known.and_then(|credential| credential.expires_at),
             by: known.and_then(begun_by),
             provider: app.oidc.as_ref().map(|provider| provider.settings.name.clone()),
@@ -266,9 +267,8 @@ pub async fn open(
     if let Some(former) = cookie(headers, cookie_name(&app.config))
         && let Some(Caller::Known(former)) = app.access.caller(Some(Shown::Cookie(former)), now)
     {
-        let record =
-            actor.did("session.end", tenant_of(&former.grants), &former.id, json!({"by": "sign-in"}));
-        app.store.end_session(&former.id, &record).await?;
+        let records = ended(actor, &former.grants, &former.id, "sign-in");
+        app.store.end_session(&former.id, &records).await?;
     }
     let latest = now.plus_millis(app.config.session_max_age.as_millis() as i64);
     let secret = clock::secret();
@@ -287,9 +287,11 @@ pub async fn open(
         expires_at: who.expires_at.map_or(latest, |expires_at| expires_at.min(latest)),
         revoked_at: None,
     };
-    let detail = json!({"subject": session.subject, "grants": session.grants});
-    let record = actor.did("session.begin", tenant_of(&session.grants), &session.id, detail);
-    app.store.add_session(&session, MOST_OF_ONE, &record).await?;
+    let records = in_each(&session.grants, |tenant, grants| {
+        let detail = json!({"subject": session.subject, "grants": grants});
+        actor.did("session.begin", Some(tenant), &session.id, detail)
+    });
+    app.store.add_session(&session, MOST_OF_ONE, &records).await?;
     // Or its first request would be a stranger's.
     refresh(app).await;
     let credential = Arc::new(Credential::from(&session));
@@ -298,10 +300,23 @@ pub async fn open(
     Ok((set_cookie(&app.config, &secret, left(&credential, now)), credential))
 }
 
-/// In whose audit log a session's lines are: the server's own if it is of several tenants.
-pub fn tenant_of(grants: &[Grant]) -> Option<&Slug> {
+/// The tenant that all of this is granted in, where it is one.
+pub fn only_tenant(grants: &[Grant]) -> Option<&Slug> {
     let first = grants.first().map(|grant| &grant.tenant)?;
     grants.iter().all(|grant| grant.tenant == *first).then_some(first)
+}
+
+/// A line in the audit log of each tenant that something is granted in, made of what is granted there: no tenant is told
+/// of another.
+fn in_each(grants: &[Grant], line: impl Fn(&Slug, &[&Grant]) -> Record) -> Vec<Record> {
+    let tenants: BTreeSet<&Slug> = grants.iter().map(|grant| &grant.tenant).collect();
+    let there = |tenant: &Slug| grants.iter().filter(|grant| grant.tenant == *tenant).collect::<Vec<_>>();
+    tenants.into_iter().map(|tenant| line(tenant, &there(tenant))).collect()
+}
+
+/// That somebody's session, or all of them, ended.
+fn ended(actor: &Actor, grants: &[Grant], subject: &str, by: &str) -> Vec<Record> {
+    in_each(grants, |tenant, _| actor.did("session.end", Some(tenant), subject, json!({"by": by})))
 }
 
 /// Signs out: the session is over, whoever else has its cookie.
@@ -318,13 +333,8 @@ pub async fn sign_out(
     if let Some(caller @ Caller::Known(session)) = &caller
         && session.session.is_some()
     {
-        let record = Actor::new(caller, client.0).did(
-            "session.end",
-            tenant_of(&session.grants),
-            &session.id,
-            json!({"by": "sign-out"}),
-        );
-        app.store.end_session(&session.id, &record).await?;
+        let records = ended(&Actor::new(caller, client.0), &session.grants, &session.id, "sign-out");
+        app.store.end_session(&session.id, &records).await?;
         refresh(&app).await;
     }
     Ok((StatusCode::NO_CONTENT, set_cookie(&app.config, "", 0)).into_response())
@@ -348,13 +358,8 @@ pub async fn sign_out_everywhere(
     Acting(actor): Acting,
 ) -> Result<Response, Problem> {
     if let Caller::Known(known) = &caller {
-        let record = actor.did(
-            "session.end",
-            tenant_of(&known.grants),
-            &known.subject,
-            json!({"by": "sign-out everywhere"}),
-        );
-        app.store.end_sessions_of(&known.subject, &record).await?;
+        let records = ended(&actor, &known.grants, &known.subject, "sign-out everywhere");
+        app.store.end_sessions_of(&known.subject, &records).await?;
         refresh(&app).await;
     }
     Ok((StatusCode::NO_CONTENT, set_cookie(&app.config, "", 0)).into_response())

@@ -95,7 +95,7 @@ impl From<Env> for EnvAnswer {
 pub async fn list(State(app): State<Arc<App>>, Known(caller): Known) -> Result<Answer<TenantList>, Problem> {
     let of_one = match &caller {
         Caller::Anybody => None,
-        Caller::Known(known) => session::tenant_of(&known.grants),
+        Caller::Known(known) => session::only_tenant(&known.grants),
     };
     // Whoever is of one tenant is shown what the database shows that tenant.
     let tenants = match of_one {

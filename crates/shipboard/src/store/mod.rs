@@ -648,8 +648,8 @@ impl Store {
     }
 
     /// Adds a session. Of one subject's the oldest beyond `most` end.
-    pub async fn add_session(&self, session: &Session, most: usize, record: &Record) -> Result<()> {
-        on!(self, sessions::add_session(session, most, record))
+    pub async fn add_session(&self, session: &Session, most: usize, records: &[Record]) -> Result<()> {
+        on!(self, sessions::add_session(session, most, records))
     }
 
     /// Gives a session another secret, if `shown` is the hash of one of its two and it was not done after
@@ -666,13 +666,13 @@ impl Store {
     }
 
     /// Ends a session. False: there is none of this id that had not ended.
-    pub async fn end_session(&self, id: &str, record: &Record) -> Result<bool> {
-        on!(self, sessions::end_session(id, record))
+    pub async fn end_session(&self, id: &str, records: &[Record]) -> Result<bool> {
+        on!(self, sessions::end_session(id, records))
     }
 
     /// Ends every session of a subject; says how many there were.
-    pub async fn end_sessions_of(&self, subject: &str, record: &Record) -> Result<u64> {
-        on!(self, sessions::end_sessions_of(subject, record))
+    pub async fn end_sessions_of(&self, subject: &str, records: &[Record]) -> Result<u64> {
+        on!(self, sessions::end_sessions_of(subject, records))
     }
 
     /// The sessions that have changed after this many changes: added, rotated, used, ended.

@@ -3,13 +3,17 @@
 //!
 //! Shared text: compiled once per engine.
 
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use shipboard_core::id::Slug;
 use shipboard_core::time::Timestamp;
 use sqlx::{QueryBuilder, Transaction};
 
 use super::audit::append;
 use super::{Db, Pools};
 use crate::store::whose::Whose;
-use crate::store::{Record, Result, Session};
+use crate::store::{Grant, Record, Result, Session};
 
 /// Begins to change sessions, one change after the other; gives the change's number.
 async fn begin_change(pools: &Pools) -> Result<(Transaction<'static, Db>, i64)> {
@@ -25,20 +29,21 @@ pub(in crate::store) async fn add_session(
     pools: &Pools,
     session: &Session,
     most: usize,
-    record: &Record,
+    records: &[Record],
 ) -> Result<()> {
     let (mut transaction, change) = begin_change(pools).await?;
-    sqlx::query(
+    let ended: Vec<(String, String)> = sqlx::query_as(
         "update sessions set revoked_at = $2, change = $3 where id in (
              select id from sessions where subject = $1 and revoked_at is null
-             order by used_at desc, id limit $5 offset $4)",
+             order by used_at desc, id limit $5 offset $4)
+         returning id, grants",
     )
     .bind(&session.subject)
     .bind(session.created_at.as_millis())
     .bind(change)
     .bind(most.saturating_sub(1) as i64)
     .bind(i64::MAX)
-    .execute(&mut *transaction)
+    .fetch_all(&mut *transaction)
     .await?;
     sqlx::query(
         "insert into sessions (id, subject, name, token, grants, rules, hash, created_at, rotated_at, used_at,
@@ -59,9 +64,31 @@ pub(in crate::store) async fn add_session(
     .bind(change)
     .execute(&mut *transaction)
     .await?;
-    append(&mut transaction, record).await?;
+    for record in records.iter().cloned().chain(one_too_many(records, &ended)) {
+        append(&mut transaction, &record).await?;
+    }
     transaction.commit().await?;
     Ok(())
+}
+
+/// That sessions ended because another one began, beside what is recorded of that one.
+fn one_too_many(records: &[Record], ended: &[(String, String)]) -> Vec<Record> {
+    let tenants = ended.iter().flat_map(|(id, grants)| {
+        // What cannot be read is of nobody that could be told.
+        let grants: Vec<Grant> = serde_json::from_str(grants).unwrap_or_default();
+        let tenants: BTreeSet<Slug> = grants.into_iter().map(|grant| grant.tenant).collect();
+        tenants.into_iter().map(move |tenant| (id.clone(), tenant))
+    });
+    let records =
+        records.iter().take(1).cycle().zip(tenants).enumerate().map(|(n, (record, (id, tenant)))| Record {
+            id: format!("{}.{n}", record.id),
+            tenant: Some(tenant),
+            action: "session.end".to_owned(),
+            subject: id,
+            detail: json!({"by": "limit"}),
+            ..record.clone()
+        });
+    records.collect()
 }
 
 pub(in crate::store) async fn rotate_session(
@@ -90,25 +117,32 @@ pub(in crate::store) async fn rotate_session(
 }
 
 /// Ends the sessions whose `column` is this.
-async fn end(pools: &Pools, column: &'static str, value: &str, record: &Record) -> Result<u64> {
+async fn end(pools: &Pools, column: &'static str, value: &str, records: &[Record]) -> Result<u64> {
     let (mut transaction, change) = begin_change(pools).await?;
+    let at = records.iter().map(|record| record.at).max().unwrap_or_default();
     let mut query = QueryBuilder::<Db>::new("update sessions set revoked_at = ");
-    query.push_bind(record.at.as_millis()).push(", change = ").push_bind(change);
+    query.push_bind(at.as_millis()).push(", change = ").push_bind(change);
     query.push(" where revoked_at is null and ").push(column).push(" = ").push_bind(value);
     let ended = query.build().execute(&mut *transaction).await?.rows_affected();
     if ended > 0 {
-        append(&mut transaction, record).await?;
+        for record in records {
+            append(&mut transaction, record).await?;
+        }
         transaction.commit().await?;
     }
     Ok(ended)
 }
 
-pub(in crate::store) async fn end_session(pools: &Pools, id: &str, record: &Record) -> Result<bool> {
-    Ok(end(pools, "id", id, record).await? > 0)
+pub(in crate::store) async fn end_session(pools: &Pools, id: &str, records: &[Record]) -> Result<bool> {
+    Ok(end(pools, "id", id, records).await? > 0)
 }
 
-pub(in crate::store) async fn end_sessions_of(pools: &Pools, subject: &str, record: &Record) -> Result<u64> {
-    end(pools, "subject", subject, record).await
+pub(in crate::store) async fn end_sessions_of(
+    pools: &Pools,
+    subject: &str,
+    records: &[Record],
+) -> Result<u64> {
+    end(pools, "subject", subject, records).await
 }
 
 #[derive(sqlx::FromRow)]

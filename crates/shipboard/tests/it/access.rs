@@ -494,3 +494,25 @@ async fn a_request_with_two_tokens_is_nobody_s() {
     let both = server.raw(Method::GET, "/api/v1/tenants").bearer_auth(secret);
     assert_eq!(both.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }
+
+#[tokio::test]
+async fn an_admin_ends_somebody_s_session_and_with_it_their_streams() {
+    let server = administered(&["--heartbeat", "300ms"]).await;
+    let viewer = token(&server, "acme", "viewer", &["--name", "mia"]);
+    let cookie = eventually("the token is known", async || {
+        let request = server.raw(Method::POST, "/api/v1/session").json(&json!({"token": viewer}));
+        let response = request.send().await.unwrap();
+        (response.status() == StatusCode::OK).then(|| cookie_of(&response))
+    })
+    .await;
+    let request = reqwest::Client::new().get(format!("{}{}", server.url, board("/stream")));
+    let mut stream = crate::harness::Stream::open(request.header("cookie", &cookie)).await;
+    stream.next_of("snapshot").await;
+    let list = server.get("/api/v1/tenants/acme/sessions").await;
+    let session = list["items"].as_array().unwrap().iter().find(|session| session["name"] == "mia").unwrap();
+    let path = format!("/api/v1/tenants/acme/sessions/{}", session["id"].as_str().unwrap());
+    assert_eq!(server.delete(&path).await, StatusCode::NO_CONTENT);
+    assert_eq!(stream.next_of("stream.end").await.payload()["reason"], "revoked");
+    assert_eq!(status_of(&server, &cookie).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(server.delete(&path).await, StatusCode::NOT_FOUND, "it has ended already");
+}

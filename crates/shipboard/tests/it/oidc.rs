@@ -344,6 +344,26 @@ async fn somebody_in_groups_of_two_tenants_sees_both_and_no_other() {
     let request = signing.server.raw(Method::GET, &at("acme", "/sessions")).header("cookie", &cookie);
     let sessions: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!(sessions["items"][0]["grants"], json!([grants[0]]));
+    // Each has the lines of it in its own log, with the account, and with nothing of the other.
+    let leaving = signing.server.raw(Method::DELETE, "/api/v1/session").header("cookie", &cookie);
+    let leaving = leaving.header("origin", &signing.server.url).send().await.unwrap();
+    assert_eq!(leaving.status(), StatusCode::NO_CONTENT);
+    for (tenant, other) in [("acme", "other"), ("other", "acme")] {
+        let log = run(&signing.server, &["audit", "--tenant", tenant]);
+        let records: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of_sessions =
+            records.iter().filter(|record| record["action"].as_str().unwrap().starts_with("session."));
+        let of_sessions: Vec<_> = of_sessions.collect();
+        let told: Vec<_> = of_sessions.iter().map(|record| record["action"].as_str().unwrap()).collect();
+        assert_eq!(told, ["session.end", "session.begin"], "{tenant}: {log}");
+        for record in of_sessions {
+            assert!(
+                record["actor"].as_str().unwrap().contains(&format!("oidc:{}#7", issuer.url)),
+                "{record}"
+            );
+            assert!(!record.to_string().contains(&format!("\"{other}\"")), "{record}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ fn session(id: &str, used_at: Timestamp) -> Session {
 
 /// Adds a session, each with a record of its own.
 async fn add(store: &Store, session: &Session, most: usize) {
-    store.add_session(session, most, &record(&session.id, None, session.created_at)).await.unwrap();
+    store.add_session(session, most, &[record(&session.id, None, session.created_at)]).await.unwrap();
 }
 
 pub(super) async fn a_change_of_credentials_is_counted_and_recorded_with_it(store: &Store) {
@@ -213,7 +213,10 @@ pub(super) async fn one_subject_has_so_many_sessions_and_the_one_longest_unused_
     let ended = |session: &Session| session.revoked_at.is_some().then(|| session.id.clone());
     let all = store.sessions_after(0).await.unwrap();
     assert_eq!(all.iter().filter_map(ended).collect::<Vec<_>>(), ["b"]);
-    let ended = store.end_sessions_of("token:t", &record("z", None, second(70))).await.unwrap();
+    let told = store.records(Some(&"acme".parse().unwrap()), None, 9).await.unwrap();
+    let told: Vec<_> = told.iter().map(|record| (&*record.action, &*record.subject)).collect();
+    assert_eq!(told, [("session.end", "b")], "in the log of its tenant");
+    let ended = store.end_sessions_of("token:t", &[record("z", None, second(70))]).await.unwrap();
     assert_eq!(ended, 3);
     assert_eq!(store.forget_sessions(second(65)).await.unwrap(), 1, "those that were over by then");
 }
