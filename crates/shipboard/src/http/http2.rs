@@ -56,8 +56,14 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for OnTasks {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S>(app: &Arc<App>, socket: S, peer: Peer, routes: Router, ending: &Ending)
-where
+pub(super) async fn serve<S>(
+    app: &Arc<App>,
+    socket: S,
+    peer: Peer,
+    routes: Router,
+    ending: &Ending,
+    began: Instant,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let exchanges = Arc::new(Exchanges::default());
@@ -84,7 +90,8 @@ where
         let (head, idle, write) = (config.head_timeout, config.idle_timeout, config.write_timeout);
         let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
-            () = exchanges.over(head, idle, write) => None,
+            // The first head has what the handshake left of its time.
+            () = exchanges.over(head.saturating_sub(began.elapsed()), idle, write) => None,
             // What is asked for from now on is asked elsewhere: on another connection.
             () = app.draining.cancelled() => None,
             // As streams end for their age, so that load spreads again after a rollout.
