@@ -12,9 +12,9 @@ use crate::store::{Grant, Hook, Result, Store, Token};
 use crate::{access, clock};
 
 /// Longest name of a token, in characters.
-const MAX_NAME: usize = 100;
+pub const MAX_NAME: usize = 100;
 /// Most envs that a token names.
-const MAX_ENVS: usize = 100;
+pub const MAX_ENVS: usize = 100;
 
 /// A token to be made.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ pub use self::searches::{SEARCH_TURN, SEARCHES, SEARCHES_PER_TOKEN, Searches};
 pub use self::streams::{Permit, Streams};
 use crate::access::Caller;
 use crate::config::Config;
-use crate::{app, http, store};
+use crate::{app, credentials, http, store};
 
 /// The limits that are kept count of.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ fn neighbourhood(address: IpAddr) -> String {
     }
 }
 
-/// Every limit in force, by name; in what unit is in docs/protocol.md. 0: there is none.
+/// Every limit in force, by name; in what unit, and what 0 says, is in docs/protocol.md.
 pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
     let flags = [
         ("max_streams", config.max_streams as u64),
@@ -161,16 +161,20 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("write_timeout", config.write_timeout.as_secs()),
         ("keep_events", config.keep_events.as_secs()),
         ("keep_deployments", config.keep_deployments.as_secs()),
+        ("metrics_envs", config.metrics_envs as u64),
     ];
     let of_memory = [("bodies", MAX_BODIES as u64), ("unknown_bodies", MAX_UNKNOWN_BODIES as u64)];
     let of_reports = [
         ("text", report::MAX_TEXT_CHARS as u64),
+        ("idempotency_key", report::MAX_TEXT_CHARS as u64),
         ("url", report::MAX_URL_CHARS as u64),
         ("message", report::MAX_MESSAGE_CHARS as u64),
         ("event_message", report::MAX_EVENT_MESSAGE_CHARS as u64),
         ("attempts", report::MAX_ATTEMPT.into()),
         ("sources_of_an_end", deployment::MAX_TERMINAL_SOURCES as u64),
     ];
+    let of_credentials =
+        [("token_name", credentials::MAX_NAME as u64), ("token_envs", credentials::MAX_ENVS as u64)];
     let of_boards = [
         ("board_deployments", (board::MAX_DEPLOYMENTS + board::RESERVE) as u64),
         ("snapshot_deployments", board::MAX_DEPLOYMENTS as u64),
@@ -189,6 +193,7 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         .chain(of_memory)
         .chain(http::limits(config))
         .chain(of_reports)
+        .chain(of_credentials)
         .chain(of_boards)
         .collect()
 }

@@ -38,7 +38,7 @@ const MAX_PLAIN: u64 = 64 * 1024;
 /// Connections beside those that streams may have. Whoever comes when all are taken waits in the kernel.
 const MORE_CONNECTIONS: usize = 1_000;
 /// Most connections to the address of operations.
-const OPS_CONNECTIONS: usize = 100;
+pub(super) const OPS_CONNECTIONS: usize = 100;
 /// What answers under way are given at least when the server stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 

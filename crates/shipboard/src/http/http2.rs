@@ -33,13 +33,13 @@ use crate::tasks::Tasks;
 
 /// Most requests under way on one connection: more than a browser has tabs.
 pub(super) const MAX_CONCURRENT: u32 = 256;
-/// Longest head of a request, unpacked. As on the front door.
-const MAX_HEAD: u32 = 16 * 1024;
+/// Longest head of a request, unpacked.
+pub(super) const MAX_HEAD: u32 = 16 * 1024;
 /// What a client may send of one body, and of all together, before we have read it.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Requests that a client took back before we came to them, and those that we reset: more end the connection.
-const MAX_RESET: usize = 64;
+pub(super) const MAX_RESET: usize = 64;
 /// How often the other end is asked whether it is still there, and how long it may take to answer.
 const PING: Duration = Duration::from_secs(20);
 /// Most bytes of a body handed over at once, so that a slow client's progress is seen.
