@@ -16,9 +16,9 @@ pub const MOST_TOKENS: usize = 1_000;
 /// Most secrets of a tenant's source that hold at a time. So many are tried of every delivery, whosever it is.
 pub const MOST_SECRETS: usize = 5;
 /// Longest name of a token, in characters.
-const MAX_NAME: usize = 100;
+pub const MAX_NAME: usize = 100;
 /// Most envs that a token names.
-const MAX_ENVS: usize = 100;
+pub const MAX_ENVS: usize = 100;
 
 /// A token to be made.
 #[derive(Clone, Debug)]

@@ -168,7 +168,7 @@ pub fn neighbourhood(address: IpAddr) -> String {
     }
 }
 
-/// Every limit in force, by name; in what unit is in docs/protocol.md. 0: there is none.
+/// Every limit in force, by name; in what unit, and what 0 says, is in docs/protocol.md.
 pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
     let flags = [
         ("max_streams", config.max_streams as u64),
@@ -188,12 +188,18 @@ pub fn table(config: &Config) -> Vec<(&'static str, u64)> {
         ("write_timeout", config.write_timeout.as_secs()),
         ("keep_events", config.keep_events.as_secs()),
         ("keep_deployments", config.keep_deployments.as_secs()),
+        ("metrics_envs", config.metrics_envs as u64),
     ];
-    let of_credentials =
-        [("tokens", credentials::MOST_TOKENS as u64), ("hook_secrets", credentials::MOST_SECRETS as u64)];
+    let of_credentials = [
+        ("tokens", credentials::MOST_TOKENS as u64),
+        ("token_name", credentials::MAX_NAME as u64),
+        ("token_envs", credentials::MAX_ENVS as u64),
+        ("hook_secrets", credentials::MOST_SECRETS as u64),
+    ];
     let of_memory = [("bodies", MAX_BODIES as u64), ("unknown_bodies", MAX_UNKNOWN_BODIES as u64)];
     let of_reports = [
         ("text", report::MAX_TEXT_CHARS as u64),
+        ("idempotency_key", report::MAX_TEXT_CHARS as u64),
         ("url", report::MAX_URL_CHARS as u64),
         ("message", report::MAX_MESSAGE_CHARS as u64),
         ("event_message", report::MAX_EVENT_MESSAGE_CHARS as u64),

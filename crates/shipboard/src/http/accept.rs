@@ -38,7 +38,7 @@ const MAX_PLAIN: u64 = 64 * 1024;
 /// Connections beside those that streams may have. Whoever comes when all are taken waits in the kernel.
 const MORE_CONNECTIONS: usize = 1_000;
 /// Most connections to the address of operations.
-const OPS_CONNECTIONS: usize = 100;
+pub(super) const OPS_CONNECTIONS: usize = 100;
 /// What answers under way are given at least when the server stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
@@ -139,10 +139,11 @@ impl Door {
 
 /// A connection without TLS.
 async fn plain(door: Door, stream: TcpStream, peer: Peer, place: Place) {
-    let entered = front::enter(&door.app, stream, peer, &door.routes, &door.ending, place).await;
+    let began = Instant::now();
+    let entered = front::enter(&door.app, stream, peer, &door.routes, &door.ending, place, began).await;
     // The place is given back when this task ends.
     let Some((stream, first, _place)) = entered else { return };
-    let heads = Heads::new(door.app.config.head_timeout);
+    let heads = Heads::new(door.app.config.head_timeout, began);
     let socket = Socket::new(stream, first, door.app.config.write_timeout, heads.clone());
     http1(door, socket, heads, peer).await;
 }
@@ -150,7 +151,8 @@ async fn plain(door: Door, stream: TcpStream, peer: Peer, place: Place) {
 /// A connection with TLS, whose socket has the same deadlines below it.
 async fn secured(door: Door, stream: TcpStream, peer: Peer, _place: Place) {
     let Some(tls) = &door.tls else { return };
-    let heads = Heads::new(door.app.config.head_timeout);
+    let began = Instant::now();
+    let heads = Heads::new(door.app.config.head_timeout, began);
     let begun = tokio::select! {
         begun = tokio::time::timeout(door.app.config.head_timeout, shake_hands(&door, tls, stream, &heads)) => begun,
         () = door.app.tasks.stopping().cancelled() => return,
@@ -168,7 +170,7 @@ async fn secured(door: Door, stream: TcpStream, peer: Peer, _place: Place) {
         Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
     };
     if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
-        http2::serve(&door.app, stream, peer, door.routes, &door.ending).await;
+        http2::serve(&door.app, stream, peer, door.routes, &door.ending, began).await;
     } else {
         http1(door, stream, heads, peer).await;
     }

@@ -20,7 +20,7 @@ use crate::store::{Record, StoreError};
 
 /// Lines of a page unless asked, and at most.
 const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 500;
+pub(super) const MAX_LIMIT: usize = 500;
 
 /// A part of the audit log.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

@@ -17,6 +17,7 @@ use axum::response::Response;
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tower_service::Service as _;
 
 use super::accept::{Ending, Place};
@@ -59,7 +60,7 @@ enum First {
 }
 
 /// Takes a new connection and its place among them. Gives both back, with the bytes already read, if it is
-/// not for a stream.
+/// not for a stream. `began`: when its first head did.
 pub(super) async fn enter(
     app: &Arc<App>,
     mut stream: TcpStream,
@@ -67,9 +68,10 @@ pub(super) async fn enter(
     routes: &Router,
     ending: &Ending,
     place: Place,
+    began: Instant,
 ) -> Option<(TcpStream, Bytes, Place)> {
     let first = tokio::select! {
-        first = tokio::time::timeout(app.config.head_timeout, read_first(&mut stream)) => first,
+        first = tokio::time::timeout_at(began + app.config.head_timeout, read_first(&mut stream)) => first,
         () = app.tasks.stopping().cancelled() => return None,
     };
     let request = match first {
@@ -152,7 +154,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Result<Request, ()>> {
             map.append(name, HeaderValue::from_bytes(field.value).ok()?);
         }
         let has_body = map.contains_key(header::TRANSFER_ENCODING)
-            || map.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+            || map.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0");
         let plain = length == bytes.len() && !has_body && !map.contains_key(header::UPGRADE);
         let hosted = map.contains_key(header::HOST) || head.version == Some(0);
         let version = if head.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
@@ -291,6 +293,8 @@ mod tests {
         assert_eq!(check("GET /x/stream HTTP/1.0\r\n\r\n"), Some(true));
         assert_eq!(check("GET /x/stream HTTP/1.1\r\n\r\n"), Some(false), "no Host");
         assert_eq!(check("GET /x/stream HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"), Some(false));
+        let lengths = "GET /x/stream HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 3\r\n\r\n";
+        assert_eq!(check(lengths), Some(false), "which of them it is, is not ours to say");
         assert_eq!(check("GET /x/stream HTTP/1.1\r\nHost: a\r\n\r\nGET /y HTTP/1.1\r\n"), Some(false));
         assert_eq!(check("GET /x/stream HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n\r\n"), Some(false));
         assert_eq!(check("GET /x/stream HTTP/1.1\r\nbad header\r\n\r\n"), Some(false));

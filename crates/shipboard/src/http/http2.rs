@@ -33,13 +33,13 @@ use crate::tasks::Tasks;
 
 /// Most requests under way on one connection: more than a browser has tabs.
 pub(super) const MAX_CONCURRENT: u32 = 256;
-/// Longest head of a request, unpacked. As on the front door.
-const MAX_HEAD: u32 = 16 * 1024;
+/// Longest head of a request, unpacked.
+pub(super) const MAX_HEAD: u32 = 16 * 1024;
 /// What a client may send of one body, and of all together, before we have read it.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Requests that a client took back before we came to them, and those that we reset: more end the connection.
-const MAX_RESET: usize = 64;
+pub(super) const MAX_RESET: usize = 64;
 /// How often the other end is asked whether it is still there, and how long it may take to answer.
 const PING: Duration = Duration::from_secs(20);
 /// Most bytes of a body handed over at once, so that a slow client's progress is seen.
@@ -56,8 +56,14 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for OnTasks {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve<S>(app: &Arc<App>, socket: S, peer: Peer, routes: Router, ending: &Ending)
-where
+pub(super) async fn serve<S>(
+    app: &Arc<App>,
+    socket: S,
+    peer: Peer,
+    routes: Router,
+    ending: &Ending,
+    began: Instant,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let exchanges = Arc::new(Exchanges::default());
@@ -84,7 +90,8 @@ where
         let (head, idle, write) = (config.head_timeout, config.idle_timeout, config.write_timeout);
         let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
-            () = exchanges.over(head, idle, write) => None,
+            // The first head has what the handshake left of its time.
+            () = exchanges.over(head.saturating_sub(began.elapsed()), idle, write) => None,
             // What is asked for from now on is asked elsewhere: on another connection.
             () = app.draining.cancelled() => None,
             // As streams end for their age, so that load spreads again after a rollout.

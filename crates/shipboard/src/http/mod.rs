@@ -226,12 +226,16 @@ fn is_ours(config: &Config, host: &str) -> bool {
 pub(crate) fn limits(config: &Config) -> Vec<(&'static str, u64)> {
     vec![
         ("connections", accept::most_connections(config) as u64),
+        ("ops_connections", accept::OPS_CONNECTIONS as u64),
         ("http2_streams", http2::MAX_CONCURRENT.into()),
+        ("http2_resets", http2::MAX_RESET as u64),
         ("head", socket::MAX_BUFFER as u64),
+        ("http2_head", http2::MAX_HEAD.into()),
         ("body", body::MAX_BODY as u64),
         ("batch", deployments::MAX_BATCH as u64),
         ("page_deployments", deployments::MAX_PAGE as u64),
         ("page_workflows", workflows::MAX_PAGE as u64),
+        ("page_audit", audit::MAX_LIMIT as u64),
         ("scopes", stream::MAX_SCOPES as u64),
         ("search", body::MAX_QUERY_CHARS as u64),
         ("sessions", session::MOST_OF_ONE as u64),

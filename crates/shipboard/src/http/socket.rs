@@ -70,6 +70,8 @@ impl Socket {
 pub(super) struct Heads {
     awaited: Arc<Mutex<Head>>,
     within: Duration,
+    /// From when on the first has its time: it may have begun to come before hyper waits for it.
+    began: Instant,
 }
 
 /// What hyper waits for.
@@ -82,8 +84,8 @@ struct Head {
 }
 
 impl Heads {
-    pub(super) fn new(within: Duration) -> Self {
-        Self { awaited: Arc::default(), within }
+    pub(super) fn new(within: Duration, began: Instant) -> Self {
+        Self { awaited: Arc::default(), within, began }
     }
 
     fn lock(&self) -> MutexGuard<'_, Head> {
@@ -102,7 +104,7 @@ impl rt::Timer for Heads {
 
     fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn rt::Sleep>> {
         let mut head = self.lock();
-        head.begun = (!head.is_another).then(Instant::now);
+        head.begun = (!head.is_another).then_some(self.began);
         head.is_another = true;
         drop(head);
         let sleep = Box::pin(tokio::time::sleep_until(Instant::from_std(deadline)));
@@ -188,5 +190,26 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::rt::Timer as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_head_has_its_time_from_when_it_began_and_the_next_from_its_own_first_byte() {
+        let within = Duration::from_millis(20);
+        let heads = Heads::new(within, Instant::now() - within);
+        let long = Duration::from_hours(1);
+        tokio::time::timeout(Duration::from_secs(1), heads.sleep(long))
+            .await
+            .expect("its time was used before");
+        let mut next = heads.sleep(long);
+        tokio::time::timeout(2 * within, &mut next).await.expect_err("there is no head yet");
+        heads.begun();
+        next.await;
     }
 }
