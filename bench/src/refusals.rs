@@ -147,7 +147,10 @@ async fn turn(args: &Args, limit: Option<&Limit>, table: &mut Table) -> Result<(
     for arrivals in &read {
         heard.extend(pace::arrivals(&told, arrivals)?.iter().map(|(report, at)| *at - report.sent));
     }
-    let ms = |times: &mut [Duration], share| format!("{:.1}", percentile_ms(times, share));
+    let ms = |times: &mut [Duration], share| match times {
+        [] => "–".to_owned(),
+        times => format!("{:.1}", percentile_ms(times, share)),
+    };
     table.row([
         limit.map_or("nobody asks", |limit| limit.name).to_owned(),
         refused.len().to_string(),

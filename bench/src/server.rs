@@ -59,10 +59,9 @@ impl Server {
         let output = program(binary, self.directory.path())
             .args(args)
             .args(["--database", SQLITE])
-            .stderr(Stdio::inherit())
             .output()?;
         if !output.status.success() {
-            return Err(format!("failed: {args:?}").into());
+            return Err(format!("failed: {args:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
         }
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
