@@ -56,10 +56,8 @@ impl Server {
 
     /// Runs another command on a database of SQLite of its own, and gives what it printed.
     pub fn run(&self, binary: &Path, args: &[&str]) -> Result<String> {
-        let output = program(binary, self.directory.path())
-            .args(args)
-            .args(["--database", SQLITE])
-            .output()?;
+        let output =
+            program(binary, self.directory.path()).args(args).args(["--database", SQLITE]).output()?;
         if !output.status.success() {
             return Err(format!("failed: {args:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
         }

@@ -52,7 +52,9 @@ test("an admin makes a token, sees it once, and takes it back", async () => {
   expect(await page.content()).not.toContain(secret);
   await tokens.getByRole("button", { name: "Revoke token the wall" }).click();
   await tokens.getByRole("button", { name: "Really: Revoke token the wall" }).click();
-  await page.getByRole("region", { name: "Audit log, table" }).getByText("token.revoke").waitFor();
+  const log = page.getByRole("region", { name: "Audit log, table" });
+  await log.getByText("token.revoke").waitFor();
+  await log.getByText("name the wall").waitFor();
   expect(await statusWith(secret)).toBe(401);
 
   await page.getByRole("button", { name: "New secret for github" }).click();

@@ -491,13 +491,13 @@ fn wrong_key(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let start = before.rfind('\n').map_or(0, |end| end + 1);
     let key = text[start..].split(['=', '\n']).next().unwrap_or_default();
-    let is_secret = SECRET_KEYS.contains(&key.trim().trim_matches(['"', '\'']));
-    let wrong = if is_secret { "this value cannot be read" } else { error.message() };
-    ConfigError::Key {
-        file: file.to_owned(),
-        line: before.matches('\n').count() + 1,
-        wrong: wrong.to_owned(),
-    }
+    let key = key.trim().trim_matches(['"', '\'']);
+    let wrong = if SECRET_KEYS.contains(&key) {
+        format!("{key}: its value cannot be read (a text stands in quotes)")
+    } else {
+        error.message().to_owned()
+    };
+    ConfigError::Key { file: file.to_owned(), line: before.matches('\n').count() + 1, wrong }
 }
 
 /// What `shipboard config` prints: every key with its default.
@@ -651,7 +651,9 @@ mod tests {
         let (line, wrong) = told("max-streams = \"many\"");
         assert_eq!(line, 1);
         assert!(wrong.contains("many"), "{wrong}");
-        assert_eq!(told("database = 5"), (1, "this value cannot be read".to_owned()));
+        let (line, wrong) = told("database = 5");
+        assert_eq!(line, 1);
+        assert!(wrong.starts_with("database: its value cannot be read"), "{wrong}");
     }
 
     #[test]

@@ -47,6 +47,8 @@ export interface AuditLine {
   readonly address: string | null;
   readonly action: string;
   readonly subject: string;
+  /** What else is known of it, in a few words. */
+  readonly detail: string;
 }
 
 /** A part of the audit log, and where the next begins. */
@@ -130,7 +132,15 @@ const lineOf = (fields: Fields): AuditLine => ({
   address: textOrNull(fields.get("address")),
   action: textOf(fields.get("action")),
   subject: textOf(fields.get("subject")),
+  detail: detailOf(fieldsOf(fields.get("detail"))),
 });
+
+/** The fields that say something, each with its name; lists and what else has parts as JSON. */
+const detailOf = (fields: Fields): string =>
+  [...fields]
+    .filter(([, value]) => value !== null && value !== "")
+    .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .join(" · ");
 
 const itemsOf = <Item>(answer: Fields, read: (fields: Fields) => Item): readonly Item[] =>
   listOf(answer.get("items")).map((item) => read(fieldsOf(item)));

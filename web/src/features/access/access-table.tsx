@@ -30,7 +30,7 @@ export function Section({
           <h2 className="text-base font-semibold">{title}</h2>
           <p className="text-cell text-soft">{about}</p>
         </div>
-        {action}
+        {action !== undefined && <div className="flex flex-wrap gap-2">{action}</div>}
       </div>
       <Surface>{children}</Surface>
     </section>

@@ -270,7 +270,7 @@ function Audit({ tenant, api }: { tenant: string; api: AccessApi }) {
           <Table
             label="Audit log"
             none="Nothing has been changed yet."
-            heads={["When", "What", "Of", "Who", "From"]}
+            heads={["When", "What", "Of", "Who", "From", "Details"]}
           >
             {pages.flatMap(({ items }) =>
               items.map((line) => (
@@ -280,6 +280,7 @@ function Audit({ tenant, api }: { tenant: string; api: AccessApi }) {
                   <Cell mono>{line.subject}</Cell>
                   <Cell>{line.actor}</Cell>
                   <Cell mono>{line.address ?? ""}</Cell>
+                  <Cell mono>{line.detail}</Cell>
                 </Row>
               )),
             )}
