@@ -135,12 +135,23 @@ const lineOf = (fields: Fields): AuditLine => ({
   detail: detailOf(fieldsOf(fields.get("detail"))),
 });
 
-/** The fields that say something, each with its name; lists and what else has parts as JSON. */
+/** The fields that say something, each with its name; of what has parts, the parts that do. */
 const detailOf = (fields: Fields): string =>
   [...fields]
-    .filter(([, value]) => value !== null && value !== "")
-    .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => [name, said(value)] as const)
+    .filter(([, words]) => words !== "")
+    .map(([name, words]) => `${name} ${words}`)
     .join(" · ");
+
+function said(value: unknown): string {
+  if (value === null) return "";
+  if (Array.isArray(value)) return value.map(said).join(", ");
+  if (typeof value !== "object") return String(value);
+  return Object.values(value)
+    .map(said)
+    .filter((words) => words !== "")
+    .join(" ");
+}
 
 const itemsOf = <Item>(answer: Fields, read: (fields: Fields) => Item): readonly Item[] =>
   listOf(answer.get("items")).map((item) => read(fieldsOf(item)));
