@@ -2,78 +2,26 @@
 //!
 //! An unknown key in the file stops the start. Nothing reads the environment after this.
 
+mod args;
+#[cfg(test)]
+mod tests;
+mod values;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::Deserialize;
 
-use crate::oidc::{OidcArgs, Rule, Secret, Settings};
+pub use self::args::ServeArgs;
+pub use self::values::{MAX_SPAN, Networks, SecretUrl, Span};
+use crate::oidc::{OidcArgs, Settings};
 use crate::store::is_postgres;
 
 /// Shortest time between heartbeats: each is work for every stream.
 const MIN_HEARTBEAT: Duration = Duration::from_millis(100);
 /// Shortest time that a session may be kept for.
 const MIN_SESSION: Duration = Duration::from_secs(1);
-/// Longest time of any kind. Beyond it a date may have no name.
-pub const MAX_SPAN: Duration = Duration::from_hours(100 * 365 * 24);
-
-/// A length of time as people write it: `90d`, `12h`, `30s`, `250ms`. `0` is none, and refused where there
-/// has to be one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Span(pub Duration);
-
-impl FromStr for Span {
-    type Err = humantime::DurationError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "0" { Ok(Self(Duration::ZERO)) } else { humantime::parse_duration(text).map(Self) }
-    }
-}
-
-impl TryFrom<String> for Span {
-    type Error = humantime::DurationError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-/// Addresses and networks, as one text with commas: `127.0.0.1,10.0.0.0/8`.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Networks(pub Vec<IpNet>);
-
-impl Networks {
-    /// One of them holds this address.
-    pub fn hold(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
-    }
-}
-
-impl FromStr for Networks {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let network = |part: &str| {
-            let alone = part.parse::<IpAddr>().map(IpNet::from);
-            alone.or_else(|_| part.parse()).map_err(|_| format!("`{part}` is no address and no network"))
-        };
-        parts.map(network).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl TryFrom<String> for Networks {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
 
 /// The files of the certificate and its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -84,26 +32,6 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// A URL that may hold a password: not shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct SecretUrl(pub String);
-
-impl FromStr for SecretUrl {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl std::fmt::Debug for SecretUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scheme = self.0.split_once(':').map_or("", |(scheme, _)| scheme);
-        write!(f, "{scheme}:…")
-    }
-}
-
 /// Who may do what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -112,141 +40,6 @@ pub enum AuthMode {
     Open,
     /// A token is needed for everything.
     Required,
-}
-
-/// The flags of `shipboard serve`, each also as `SHIPBOARD_<FLAG>` and as a key of shipboard.toml.
-#[derive(Clone, Debug, Default, clap::Args, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct ServeArgs {
-    /// Address to serve on; port 0 takes a free one [default: 127.0.0.1:7700]
-    #[arg(long, env = "SHIPBOARD_LISTEN")]
-    pub listen: Option<SocketAddr>,
-    /// Serve /healthz, /readyz, /metrics and the API documents on an address of their own
-    #[arg(long, env = "SHIPBOARD_OPS_LISTEN")]
-    pub ops_listen: Option<SocketAddr>,
-    /// Serve HTTPS with this certificate, and those between it and a known one, in PEM; read again when it changes
-    #[arg(long, env = "SHIPBOARD_TLS_CERT")]
-    pub tls_cert: Option<PathBuf>,
-    /// The certificate's private key, in PEM
-    #[arg(long, env = "SHIPBOARD_TLS_KEY")]
-    pub tls_key: Option<PathBuf>,
-    /// Proxies whose X-Forwarded-For is believed: addresses and networks, with commas between them
-    #[arg(long, env = "SHIPBOARD_TRUSTED_PROXIES")]
-    pub trusted_proxies: Option<Networks>,
-    /// The database: sqlite:PATH or `postgres://USER:PASSWORD@HOST/NAME` [default: sqlite:shipboard.db]
-    #[arg(long, env = "SHIPBOARD_DATABASE", hide_env_values = true)]
-    pub database: Option<SecretUrl>,
-    /// How instances tell each other: local, postgres or `nats://HOST:PORT` [default: postgres with a
-    /// database of PostgreSQL, else local]
-    #[arg(long, env = "SHIPBOARD_BUS", hide_env_values = true)]
-    pub bus: Option<SecretUrl>,
-    /// Who may do what [default: open on a loopback address as long as no token exists, else required]
-    #[arg(long, env = "SHIPBOARD_AUTH")]
-    pub auth: Option<AuthMode>,
-    /// The address that people reach this server by, e.g. `https://ship.example.com`
-    #[arg(long, env = "SHIPBOARD_PUBLIC_URL")]
-    pub public_url: Option<String>,
-    /// Reports may not create environments (nor, in open mode, tenants)
-    #[arg(long, env = "SHIPBOARD_NO_CREATE", num_args = 0..=1, default_missing_value = "true")]
-    pub no_create: Option<bool>,
-    /// Most streams open at once [default: 15000]
-    #[arg(long, env = "SHIPBOARD_MAX_STREAMS")]
-    pub max_streams: Option<usize>,
-    /// Most streams of one tenant open at once [default: 10000]
-    #[arg(long, env = "SHIPBOARD_MAX_STREAMS_PER_TENANT")]
-    pub max_streams_per_tenant: Option<usize>,
-    /// Most streams open at once of one token, with all who signed in by it, or of one person [default: 2000]
-    #[arg(long, env = "SHIPBOARD_MAX_STREAMS_PER_TOKEN")]
-    pub max_streams_per_token: Option<usize>,
-    /// Most connections open at once from one address (IPv6: one /64), but loopback and trusted proxies; 0: no limit
-    /// [default: 4000]
-    #[arg(long, env = "SHIPBOARD_MAX_CONNECTIONS_PER_ADDRESS")]
-    pub max_connections_per_address: Option<usize>,
-    /// Streams that one token, or person, may open a second; ten seconds' worth at once; 0: no limit [default: 50]
-    #[arg(long, env = "SHIPBOARD_CONNECT_RATE")]
-    pub connect_rate: Option<u32>,
-    /// The same of other requests that report nothing [default: 200]
-    #[arg(long, env = "SHIPBOARD_READ_RATE")]
-    pub read_rate: Option<u32>,
-    /// The same of reports, and of pieces of logs; also for each source of webhooks [default: 1000]
-    #[arg(long, env = "SHIPBOARD_REPORT_RATE")]
-    pub report_rate: Option<u32>,
-    /// The same of the bytes of their bodies [default: 8388608]
-    #[arg(long, env = "SHIPBOARD_BYTE_RATE")]
-    pub byte_rate: Option<u32>,
-    /// The same of sessions that one token, or person, begins [default: 1]
-    #[arg(long, env = "SHIPBOARD_SIGN_IN_RATE")]
-    pub sign_in_rate: Option<u32>,
-    /// The same of unknown credentials from one address [default: 10]
-    #[arg(long, env = "SHIPBOARD_FAILURE_RATE")]
-    pub failure_rate: Option<u32>,
-    /// Time between heartbeats of a stream [default: 15s]
-    #[arg(long, env = "SHIPBOARD_HEARTBEAT")]
-    pub heartbeat: Option<Span>,
-    /// Longest life of a stream, times 0.8 to 1; 0: for ever [default: 1h]
-    #[arg(long, env = "SHIPBOARD_MAX_STREAM_AGE")]
-    pub max_stream_age: Option<Span>,
-    /// A connection that takes no byte for so long is closed [default: 30s]
-    #[arg(long, env = "SHIPBOARD_WRITE_TIMEOUT")]
-    pub write_timeout: Option<Span>,
-    /// Longest time that a request's head may take, and a TLS handshake [default: 10s]
-    #[arg(long, env = "SHIPBOARD_HEAD_TIMEOUT")]
-    pub head_timeout: Option<Span>,
-    /// Longest time that a request's body may take [default: 30s]
-    #[arg(long, env = "SHIPBOARD_BODY_TIMEOUT")]
-    pub body_timeout: Option<Span>,
-    /// A connection on which nothing is under way for so long is closed [default: 75s]
-    #[arg(long, env = "SHIPBOARD_IDLE_TIMEOUT")]
-    pub idle_timeout: Option<Span>,
-    /// Time over which streams are ended on SIGTERM [default: 10s]
-    #[arg(long, env = "SHIPBOARD_DRAIN")]
-    pub drain: Option<Span>,
-    /// A browser's session that is not used for so long is over; an open page uses it [default: 24h]
-    #[arg(long, env = "SHIPBOARD_SESSION_IDLE")]
-    pub session_idle: Option<Span>,
-    /// A browser's session is over after so long, used or not [default: 30d]
-    #[arg(long, env = "SHIPBOARD_SESSION_MAX_AGE")]
-    pub session_max_age: Option<Span>,
-    /// Where people sign in by OpenID Connect: the provider's issuer, e.g. `https://id.example.com`
-    #[arg(long, env = "SHIPBOARD_OIDC_ISSUER")]
-    pub oidc_issuer: Option<String>,
-    /// What the provider calls this server
-    #[arg(long, env = "SHIPBOARD_OIDC_CLIENT_ID")]
-    pub oidc_client_id: Option<String>,
-    /// What proves that to the provider: a variable or a key of the file, never a flag that others see
-    #[arg(skip)]
-    pub oidc_client_secret: Option<Secret>,
-    /// The same, in a file; without either this is a public client
-    #[arg(long, env = "SHIPBOARD_OIDC_CLIENT_SECRET_FILE")]
-    pub oidc_client_secret_file: Option<PathBuf>,
-    /// The claim that holds people's groups, or a JSON pointer to it: `/realm_access/roles` [default: groups]
-    #[arg(long, env = "SHIPBOARD_OIDC_GROUPS_CLAIM")]
-    pub oidc_groups_claim: Option<String>,
-    /// What the provider is asked for [default: openid profile email]
-    #[arg(long, env = "SHIPBOARD_OIDC_SCOPES")]
-    pub oidc_scopes: Option<String>,
-    /// What a group may do, as GROUP=ROLE@TENANT[/ENV,ENV…]; repeated, or with `;` between; {tenant} in both
-    /// GROUP and TENANT is any slug
-    #[arg(long, env = "SHIPBOARD_OIDC_GRANT", value_delimiter = ';')]
-    pub oidc_grant: Option<Vec<Rule>>,
-    /// What people call the provider: "Sign in with NAME" [default: the issuer's host]
-    #[arg(long, env = "SHIPBOARD_OIDC_NAME")]
-    pub oidc_name: Option<String>,
-    /// A deployment not heard of for so long is lost [default: 1h]
-    #[arg(long, env = "SHIPBOARD_LOST_AFTER")]
-    pub lost_after: Option<Span>,
-    /// The same for one that waits for an approval [default: 7d]
-    #[arg(long, env = "SHIPBOARD_LOST_WAITING_AFTER")]
-    pub lost_waiting_after: Option<Span>,
-    /// Events older than this leave the log, but the newest 10,000 of each environment [default: 24h]
-    #[arg(long, env = "SHIPBOARD_KEEP_EVENTS")]
-    pub keep_events: Option<Span>,
-    /// Finished deployments older than this are deleted, but a workflow's latest and current; 0: none [default: 0]
-    #[arg(long, env = "SHIPBOARD_KEEP_DEPLOYMENTS")]
-    pub keep_deployments: Option<Span>,
-    /// Most environments whose counts are in the metrics [default: 200]
-    #[arg(long, env = "SHIPBOARD_METRICS_ENVS")]
-    pub metrics_envs: Option<usize>,
 }
 
 /// How instances tell each other of commits.
@@ -501,178 +294,4 @@ fn wrong_key(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
 }
 
 /// What `shipboard config` prints: every key with its default.
-pub const EXAMPLE: &str = r#"# shipboard.toml: every key is also a flag (--listen) and a variable (SHIPBOARD_LISTEN).
-# Flags win over variables, variables over this file. The values here are the defaults.
-
-listen = "127.0.0.1:7700"
-# ops-listen = "127.0.0.1:7701"
-# tls-cert = "/etc/shipboard/certificate.pem"
-# tls-key = "/etc/shipboard/key.pem"
-# trusted-proxies = "127.0.0.1,10.0.0.0/8"
-database = "sqlite:shipboard.db"
-# bus = "local"
-# auth = "required"
-# public-url = "https://ship.example.com"
-no-create = false
-
-max-streams = 15000
-max-streams-per-tenant = 10000
-max-streams-per-token = 2000
-max-connections-per-address = 4000
-connect-rate = 50
-read-rate = 200
-report-rate = 1000
-byte-rate = 8388608
-sign-in-rate = 1
-failure-rate = 10
-heartbeat = "15s"
-max-stream-age = "1h"
-write-timeout = "30s"
-head-timeout = "10s"
-body-timeout = "30s"
-idle-timeout = "75s"
-drain = "10s"
-
-session-idle = "24h"
-session-max-age = "30d"
-
-# Sign-in by OpenID Connect; sessions then live 12 h unless session-max-age is said.
-# oidc-issuer = "https://id.example.com/realms/ship"
-# oidc-client-id = "shipboard"
-# oidc-client-secret-file = "/run/secrets/shipboard-oidc"
-# oidc-groups-claim = "groups"
-# oidc-scopes = "openid profile email"
-# oidc-grant = ["ship-ops=admin@acme", "ship-{tenant}=viewer@{tenant}"]
-# oidc-name = "Example ID"
-
-lost-after = "1h"
-lost-waiting-after = "7d"
-keep-events = "24h"
-keep-deployments = "0"
-metrics-envs = 200
-"#;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(text: &str) -> Result<Config, ConfigError> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        Config::new(ServeArgs::default(), Some(file.path()))
-    }
-
-    #[test]
-    fn the_example_says_what_the_defaults_are() {
-        let example = format!("{:?}", file(EXAMPLE).unwrap());
-        assert_eq!(example, format!("{:?}", file("").unwrap()));
-    }
-
-    #[test]
-    fn a_flag_wins_over_the_file_and_an_unknown_key_stops_the_start() {
-        let kept = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(kept.path(), "max-streams = 5\ndrain = \"3s\"").unwrap();
-        let args = ServeArgs { max_streams: Some(7), ..ServeArgs::default() };
-        let config = Config::new(args, Some(kept.path())).unwrap();
-        assert_eq!((config.max_streams, config.drain), (7, Duration::from_secs(3)));
-        assert!(matches!(file("max-stream = 5"), Err(ConfigError::Key { .. })));
-    }
-
-    #[test]
-    fn times_are_within_their_bounds_and_nothing_is_for_ever_only_where_that_can_be() {
-        let check = |text: &str, taken: bool| assert_eq!(file(text).is_ok(), taken, "{text}");
-        check("heartbeat = \"99ms\"", false);
-        check("heartbeat = \"100ms\"", true);
-        check("max-stream-age = \"0\"", true);
-        check("drain = \"0\"", true);
-        check("keep-events = \"0s\"", true);
-        for flag in ["heartbeat", "write-timeout", "lost-after", "lost-waiting-after"] {
-            check(&format!("{flag} = \"0\""), false);
-            check(&format!("{flag} = \"101y\""), false);
-            check(&format!("{flag} = \"99y\""), true);
-        }
-    }
-
-    #[test]
-    fn a_certificate_needs_its_key_and_makes_the_server_https() {
-        assert!(matches!(file("tls-cert = \"a.pem\""), Err(ConfigError::Value(_))));
-        assert!(matches!(file("tls-key = \"a.key\""), Err(ConfigError::Value(_))));
-        assert!(file("tls-cert = \"a.pem\"\ntls-key = \"a.key\"").unwrap().is_https());
-        assert!(file("public-url = \"https://ship.example.com\"").unwrap().is_https());
-        assert!(!file("public-url = \"http://ship.example.com\"").unwrap().is_https());
-        assert!(!file("").unwrap().is_https());
-    }
-
-    #[test]
-    fn trusted_proxies_are_addresses_and_networks() {
-        let config = file("trusted-proxies = \"127.0.0.1, 10.0.0.0/8,::1\"").unwrap();
-        let check = |address: &str, held: bool| {
-            assert_eq!(config.trusted_proxies.hold(address.parse().unwrap()), held, "{address}");
-        };
-        check("127.0.0.1", true);
-        check("127.0.0.2", false);
-        check("10.200.3.4", true);
-        check("::1", true);
-        check("::2", false);
-        assert!(file("trusted-proxies = \"proxy.example.com\"").is_err());
-    }
-
-    #[test]
-    fn a_password_is_never_shown() {
-        let config =
-            file("database = \"postgres://u:geheim@db/x\"\nbus = \"nats://u:geheim@broker:4222\"").unwrap();
-        assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
-        for wrong in [
-            "bus = \"amqp://u:geheim@broker\"",
-            "oidc-client-secrt = \"geheim\"",
-            "database = postgres://u:geheim@db/x",
-            "database = [\"postgres://u:geheim@db/x\"]",
-            "database = \"postgres://u:geheim@db/x",
-            "\"oidc-client-secret\" = {geheim = 1}",
-            "oidc-client-secret = \"geheim\" \"geheim\"",
-            "drain = \"1s\"\n\n  bus = 4711 # geheim",
-            "oidc-issuer = \"http://u:geheim@id.example.com\"\noidc-client-id = \"x\"\noidc-grant = [\"a=admin@b\"]",
-        ] {
-            let wrong = file(wrong).unwrap_err();
-            assert!(!format!("{wrong} {wrong:?}").contains("geheim"), "{wrong:?}");
-            assert!(!format!("{wrong} {wrong:?}").contains("4711"), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_with_the_file_is_told_by_its_line() {
-        let told = |text: &str| match file(text).unwrap_err() {
-            ConfigError::Key { line, wrong, .. } => (line, wrong),
-            other => panic!("{other}"),
-        };
-        let (line, wrong) = told("drain = \"1s\"\n\nmax-stream = 5\n");
-        assert_eq!(line, 3);
-        assert!(wrong.contains("max-stream"), "{wrong}");
-        let (line, wrong) = told("max-streams = \"many\"");
-        assert_eq!(line, 1);
-        assert!(wrong.contains("many"), "{wrong}");
-        let (line, wrong) = told("database = 5");
-        assert_eq!(line, 1);
-        assert!(wrong.starts_with("database: its value cannot be read"), "{wrong}");
-    }
-
-    #[test]
-    fn a_provider_closes_the_doors() {
-        let provider = "oidc-issuer = \"https://id.example.com\"\noidc-client-id = \"ship\"\n\
-                        oidc-grant = [\"ops=admin@acme\"]\n";
-        let config = file(provider).unwrap();
-        assert_eq!((config.auth, config.said_mode()), (None, Some(AuthMode::Required)));
-        assert_eq!(file("").unwrap().said_mode(), None);
-        assert!(matches!(file(&format!("{provider}auth = \"open\"")), Err(ConfigError::Value(_))));
-        assert!(matches!(file(&format!("{provider}listen = \"0.0.0.0:7700\"")), Err(ConfigError::Value(_))));
-        let secret = file(&format!("{provider}oidc-client-secret = \"geheim\"")).unwrap();
-        assert!(!format!("{secret:?}").contains("geheim"), "{secret:?}");
-        assert!(file("oidc-grant = [\"ops=admin\"]").is_err());
-    }
-
-    #[test]
-    fn open_doors_are_refused_on_an_address_that_others_reach() {
-        assert!(matches!(file("listen = \"0.0.0.0:7700\"\nauth = \"open\""), Err(ConfigError::Value(_))));
-        assert!(file("listen = \"[::1]:7700\"\nauth = \"open\"").is_ok());
-    }
-}
+pub const EXAMPLE: &str = include_str!("config/example.toml");
