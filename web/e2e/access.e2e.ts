@@ -3,7 +3,16 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { violations } from "./axe";
-import { command, type Server, startBrowser, startServer, temporary, textIs, visit } from "./harness";
+import {
+  command,
+  reporter,
+  type Server,
+  startBrowser,
+  startServer,
+  temporary,
+  textIs,
+  visit,
+} from "./harness";
 
 const folder = temporary();
 const database = `sqlite:${folder.path("access.db")}`;
@@ -84,4 +93,29 @@ test("who is no admin is told so, and sees nothing of it", async () => {
   await signIn(page, viewer);
   await textIs(page, "main h2", "This page is for admins");
   await context.close();
+});
+
+test("whoever makes the first token closes the doors, keeps its secret in sight, and is in by it", async () => {
+  const own = temporary();
+  const open = await startServer(own.path("open.db"), 0, "by-default");
+  const { page, context, complaints } = await visit(browser, `${open.url}/access/acme`);
+  await reporter(open.url).post({ workflow: "web" });
+  await page.getByRole("complementary", { name: "Open mode" }).waitFor();
+  await page.getByRole("button", { name: "Make the token" }).click();
+  const secret = page.getByRole("region", { name: "New secret" });
+  await secret.waitFor();
+  await page.getByText("(this browser)").waitFor();
+  expect(await secret.locator("code").innerText()).toMatch(/^ship_[0-9a-f]{64}$/);
+  expect(await secret.evaluate((box) => box === document.activeElement)).toBe(true);
+  expect(await page.getByLabel("Open mode").count()).toBe(0);
+  expect(await page.getByText("This did not load").count()).toBe(0);
+  expect((await fetch(`${open.url}/api/v1/tenants`)).status).toBe(401);
+
+  await page.getByRole("button", { name: /^End session of/ }).click();
+  await page.getByRole("button", { name: /^Really: End session of/ }).click();
+  await page.waitForURL("**/sign-in?next=*problem=over*");
+  expect(complaints.filter((text) => !text.includes("401"))).toEqual([]);
+  await context.close();
+  await open.kill();
+  own.remove();
 });

@@ -52,13 +52,14 @@ export interface Server {
 export async function startServer(
   database: string,
   port = 0,
-  auth: "open" | "required" = "open",
+  auth: "open" | "required" | "by-default" = "open",
   flags: readonly string[] = [],
   variables: Readonly<Record<string, string>> = {},
 ): Promise<Server> {
+  const said = auth === "by-default" ? [] : ["--auth", auth];
   const child = spawn(
     binary(),
-    ["serve", "--listen", `127.0.0.1:${port}`, "--database", `sqlite:${database}`, "--auth", auth, ...flags],
+    ["serve", "--listen", `127.0.0.1:${port}`, "--database", `sqlite:${database}`, ...said, ...flags],
     {
       stdio: ["ignore", "ignore", "pipe"],
       env: { ...process.env, ...variables },

@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::Uri;
 use serde::Deserialize;
 
 pub use self::args::ServeArgs;
@@ -198,6 +199,14 @@ impl Config {
             keep_deployments: span(take!(keep_deployments), Duration::ZERO),
             metrics_envs: take!(metrics_envs).unwrap_or(200),
         };
+        if let Some(url) = &config.public_url {
+            let read =
+                url.parse::<Uri>().ok().filter(|url| matches!(url.scheme_str(), Some("http" | "https")));
+            if read.is_none_or(|url| url.host().is_none_or(str::is_empty) || url.query().is_some()) {
+                let wrong = "--public-url: must be an address such as https://ship.example.com";
+                return Err(ConfigError::Value(wrong.to_owned()));
+            }
+        }
         if config.auth == Some(AuthMode::Open) && !config.listen.ip().is_loopback() {
             return Err(ConfigError::Value(format!(
                 "--auth open: everybody would be admin of everything at {}; listen on a loopback address, \

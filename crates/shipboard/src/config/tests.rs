@@ -121,3 +121,13 @@ fn open_doors_are_refused_on_an_address_that_others_reach() {
     assert!(matches!(file("listen = \"0.0.0.0:7700\"\nauth = \"open\""), Err(ConfigError::Value(_))));
     assert!(file("listen = \"[::1]:7700\"\nauth = \"open\"").is_ok());
 }
+
+#[test]
+fn the_address_that_people_use_is_one() {
+    for wrong in ["ship.example.com", "not a url", "ftp://x", "", "https://", "https://x/?q=1"] {
+        assert!(matches!(file(&format!("public-url = \"{wrong}\"")), Err(ConfigError::Value(_))), "{wrong}");
+    }
+    for right in ["https://ship.example.com", "http://127.0.0.1:7700/", "https://[::1]:8443"] {
+        assert!(file(&format!("public-url = \"{right}\"")).is_ok(), "{right}");
+    }
+}

@@ -110,7 +110,7 @@ fn tell(
         let source = source.map_or("unknown", Source::word);
         let of_tenant = tenant.as_ref().map(|(tenant, _)| tenant);
         app.refusals.count(Actor::unknown(address), of_tenant, &format!("webhook {source}"));
-        return Err(Problem::unauthorized());
+        return Err(Problem::unsigned());
     };
     // Nobody but the source itself uses up what is the source's.
     let payer = format!("hook:{}/{}", admitted.tenant, admitted.source.word());

@@ -63,6 +63,14 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "a valid token is needed: Authorization: Bearer …")
     }
 
+    /// 401 of a webhook: the same words for a wrong signature and for a tenant or source that is not there.
+    pub fn unsigned() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "the delivery is not signed with a secret of this tenant's for this source",
+        )
+    }
+
     /// 403
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, detail)

@@ -1,15 +1,25 @@
 // Who may come in to a tenant, and who changed what: tokens, webhooks' secrets, signed-in browsers, the audit log.
 // A secret is shown once, until the page is left or it is put away.
 
+import { useClient } from "@shipboard/client/react";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useMemo, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { announce } from "~/shared/announce";
 import { Button, buttonClass } from "~/shared/button";
 import { RelativeTime } from "~/shared/clock";
 import { CopyButton } from "~/shared/copy";
 import { Failure } from "~/shared/notice";
+import { signInHref, useSession } from "~/shared/session";
 import { useEnvs } from "~/shared/switcher";
-import { type AccessApi, AccessError, accessApi, auditFile, type Made, type Token } from "./access-api";
+import {
+  type AccessApi,
+  AccessError,
+  accessApi,
+  auditFile,
+  type Made,
+  type NewToken,
+  type Token,
+} from "./access-api";
 import { ACTION, Cell, Row, Section, Table, TakeAway } from "./access-table";
 import { NewTokenForm } from "./new-token";
 
@@ -32,6 +42,8 @@ export function AccessView({ tenant }: { tenant: string }) {
   const api = useMemo(() => accessApi(tenant), [tenant]);
   const queries = useQueryClient();
   const [made, setMade] = useState<Made | null>(null);
+  const { api: client } = useClient();
+  const isOpen = useSession()?.mode === "open";
   const change = useMutation({
     mutationFn: (work: () => Promise<Made | undefined>) => work(),
     onSuccess: (result) => {
@@ -46,11 +58,23 @@ export function AccessView({ tenant }: { tenant: string }) {
       await work();
       return undefined;
     });
+  // The first token closes the doors. If it is an admin's, whoever made it goes in by it and goes on.
+  const makeToken = async (token: NewToken): Promise<Made> => {
+    const result = await api.makeToken(token);
+    if (isOpen && token.role === "admin") {
+      // Should it fail, the secret is shown all the same, and may be signed in with.
+      await client.signIn(result.secret).then(
+        () => queries.invalidateQueries({ queryKey: ["session"] }),
+        () => announce("Sign in with the new token.", "alert"),
+      );
+    }
+    return result;
+  };
   const parts = { tenant, api, busy: change.isPending, take };
   return (
     <>
-      {made && <MadeOnce made={made} onDone={() => setMade(null)} />}
-      <Tokens {...parts} onMake={(token) => change.mutate(() => api.makeToken(token))} />
+      {made && <MadeOnce key={made.secret} made={made} onDone={() => setMade(null)} />}
+      <Tokens {...parts} isOpen={isOpen} onMake={(token) => change.mutate(() => makeToken(token))} />
       <Hooks {...parts} onMake={(source) => change.mutate(() => api.makeHook(source))} />
       <Sessions {...parts} />
       <Audit tenant={tenant} api={api} />
@@ -82,8 +106,13 @@ function Loaded<Item>({
 }
 
 function MadeOnce({ made, onDone }: { made: Made; onDone: () => void }) {
+  const box = useRef<HTMLElement>(null);
+  // What made it may be far below: the secret is not to be missed.
+  useEffect(() => box.current?.focus(), []);
   return (
     <section
+      ref={box}
+      tabIndex={-1}
       aria-label="New secret"
       className="mb-8 rounded-xl border border-accent bg-surface p-4 shadow-card"
     >
@@ -116,8 +145,9 @@ function Tokens({
   api,
   busy,
   take,
+  isOpen,
   onMake,
-}: Parts & { onMake: Parameters<typeof NewTokenForm>[0]["onMake"] }) {
+}: Parts & { isOpen: boolean; onMake: (token: NewToken) => void }) {
   const list = useQuery({
     queryKey: ["access", tenant, "tokens"],
     queryFn: ({ signal }) => api.tokens(signal),
@@ -125,12 +155,12 @@ function Tokens({
   const envs = (useEnvs(tenant).data ?? []).map(({ id }) => id);
   return (
     <Section title="Tokens" about="For reporters, scripts, walls, and people who sign in with one.">
-      <NewTokenForm envs={envs} busy={busy} onMake={onMake} />
+      <NewTokenForm key={String(isOpen)} envs={envs} busy={busy} first={isOpen} onMake={onMake} />
       <Loaded list={list}>
         {(tokens) => (
           <Table
             label="Tokens"
-            none="There is no token yet: the first closes the doors to everybody without one."
+            none="There is no token yet."
             heads={["Name", "Role", "Environments", "State", "Last used", "Made", "By", ACTION]}
           >
             {[...tokens]
@@ -236,7 +266,10 @@ function Sessions({ tenant, api, take }: Parts) {
                   <TakeAway
                     word="End"
                     what={`session of ${session.name || session.id}`}
-                    onTake={take(() => api.endSession(session.id))}
+                    onTake={take(async () => {
+                      await api.endSession(session.id);
+                      if (session.current) location.assign(signInHref(location.pathname, "over"));
+                    })}
                   />
                 </Cell>
               </Row>

@@ -26,15 +26,18 @@ const FIELD_CLASS = "mt-1 h-9 w-full rounded-md border border-edge bg-surface px
 export function NewTokenForm({
   envs,
   busy,
+  first,
   onMake,
 }: {
   /** The tenant's envs, to choose from. */
   envs: readonly string[];
   busy: boolean;
+  /** It may be the first, after which nobody gets in without one: then it is an admin's unless said. */
+  first: boolean;
   onMake: (token: NewToken) => void;
 }) {
   const [name, setName] = useState("");
-  const [role, setRole] = useState<Role>("viewer");
+  const [role, setRole] = useState<Role>(first ? "admin" : "viewer");
   const [days, setDays] = useState(90);
   const [only, setOnly] = useState<ReadonlySet<string>>(new Set());
   const submit = (event: FormEvent) => {
