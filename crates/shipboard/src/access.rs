@@ -364,16 +364,12 @@ impl Access {
     fn known(&self, shown: Shown<'_>, now: Timestamp) -> Option<Arc<Credential>> {
         let copy = self.copy();
         // Looked up by hash: how long that takes says nothing about the secret.
-        let (found, hash) = match shown {
-            Shown::Token(secret) => {
-                let hash = hash(secret);
-                (copy.tokens.get(copy.token_hashes.get(&hash)?)?, hash)
-            }
-            Shown::Cookie(secret) => {
-                let hash = hash(secret);
-                (copy.sessions.get(copy.session_hashes.get(&hash)?)?, hash)
-            }
-        };
+        let (Shown::Token(secret) | Shown::Cookie(secret)) = shown;
+        let hash = hash(secret);
+        let found = match shown {
+            Shown::Token(_) => copy.tokens.get(copy.token_hashes.get(&hash)?),
+            Shown::Cookie(_) => copy.sessions.get(copy.session_hashes.get(&hash)?),
+        }?;
         if copy.lapse(found, now, self.idle).is_some() || !found.takes(&hash, now) {
             return None;
         }

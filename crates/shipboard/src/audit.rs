@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use shipboard_core::id::Slug;
 
 use crate::access::Caller;
 use crate::clock;
+use crate::limits::network;
 use crate::store::{Record, Result, Store};
 
 /// Who acts, and from where.
@@ -33,13 +34,9 @@ impl Actor {
         Self { name: format!("{subject} ({name})"), address: Some(address) }
     }
 
-    /// Somebody who is not known: they are told by their address, of version 6 by its /64, which is one party's.
+    /// Somebody who is not known: they are told by what one party has of addresses.
     pub fn unknown(address: IpAddr) -> Self {
-        let address = match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        };
-        Self { name: "unknown".to_owned(), address: Some(address) }
+        Self { name: "unknown".to_owned(), address: Some(network(address)) }
     }
 
     /// Whoever it was, where nobody has to say who they are.

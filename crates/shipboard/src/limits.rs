@@ -9,7 +9,7 @@ mod rate;
 mod searches;
 mod streams;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use shipboard_core::{board, deployment, report};
@@ -157,15 +157,18 @@ impl Limits {
     }
 }
 
-/// What one party has of addresses: one of version 4, or the /64 of version 6 that a provider gives to a customer.
-pub fn neighbourhood(address: IpAddr) -> String {
+/// What one party has of addresses: one of version 4, or the /64 of version 6 that a provider gives to a customer, by its
+/// first address.
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
+}
+
+/// The same, as what is counted by text has it.
+pub fn neighbourhood(address: IpAddr) -> String {
+    network(address).to_string()
 }
 
 /// Every limit in force, by name; in what unit, and what 0 says, is in docs/protocol.md.
